@@ -18,7 +18,7 @@ func (sh *shard) end(s *session, r reason.Reason, detail string) {
 	}
 	if s.link != nil && len(s.in) > 0 && r == reason.ClientClosed && s.hold&(holdNoServer|holdMigration) == 0 {
 		s.hold = 0
-		sh.drainInput(s) // what the client said before it left
+		sh.drainInput(s, 0) // what the client said before it left
 		if s.state >= stateClosing {
 			return
 		}

@@ -77,25 +77,26 @@ func (sh *shard) input(s *session, p []byte) {
 			sh.tooMuchInput(s)
 			return
 		}
+		seen := len(s.in)
 		s.in = append(s.in, p...)
-		if s.hold != 0 {
-			return
+		if s.hold == 0 {
+			sh.drainInput(s, seen)
 		}
-		sh.drainInput(s)
 		return
 	}
-	if rest := sh.consume(s, p); len(rest) > 0 && s.state < stateClosing {
+	if rest := sh.consume(s, p, 0); len(rest) > 0 && s.state < stateClosing {
 		s.in = append([]byte(nil), rest...)
 	}
 }
 
-// drainInput works on the kept input after more came or a hold ended.
-func (sh *shard) drainInput(s *session) {
+// drainInput works on the kept input after more came or a hold ended. seen bytes of it are known to have no end of a
+// message: a client that drips must not make us search them again each time.
+func (sh *shard) drainInput(s *session, seen int) {
 	if len(s.in) == 0 {
 		return
 	}
 	in := s.in
-	rest := sh.consume(s, in)
+	rest := sh.consume(s, in, seen)
 	if s.state >= stateClosing {
 		return
 	}
@@ -125,8 +126,9 @@ func (sh *shard) tooMuchInput(s *session) {
 }
 
 // consume takes what can be taken from b and returns the rest: an unfinished message, or everything behind a hold.
-func (sh *shard) consume(s *session, b []byte) []byte {
+func (sh *shard) consume(s *session, b []byte, seen int) []byte {
 	if s.state == stateHandshake {
+		seen = 0
 		n := sh.handshake(s, b)
 		if n == 0 {
 			return b
@@ -136,13 +138,13 @@ func (sh *shard) consume(s *session, b []byte) []byte {
 	if s.hold != 0 || s.state >= stateClosing || len(b) == 0 {
 		return b
 	}
-	return sh.forward(s, b)
+	return sh.forward(s, b, seen)
 }
 
 // forward sends whole hub messages to the app server: one ConnectionData for all that one read brought, never a part
 // of a message, so that old SDKs and a migration always stand at a boundary.
-func (sh *shard) forward(s *session, b []byte) []byte {
-	whole, count, fault := sh.measure(s, b)
+func (sh *shard) forward(s *session, b []byte, seen int) []byte {
+	whole, count, fault := sh.measure(s, b, seen)
 	if whole > 0 {
 		sh.countIn(count)
 		if s.link.Data(s.id, b[:whole]) {
@@ -157,7 +159,7 @@ func (sh *shard) forward(s *session, b []byte) []byte {
 }
 
 // measure returns how many bytes at the front of b are whole hub messages, and what they count.
-func (sh *shard) measure(s *session, b []byte) (whole int, count int64, fault reason.Reason) {
+func (sh *shard) measure(s *session, b []byte, seen int) (whole int, count int64, fault reason.Reason) {
 	var f hubproto.Framing
 	switch s.list.framing {
 	case framingText:
@@ -169,7 +171,8 @@ func (sh *shard) measure(s *session, b []byte) (whole int, count int64, fault re
 	}
 	limit := sh.owner.limits.Load().MaxMessage
 	for whole < len(b) {
-		msg, _, err := hubproto.NextMessage(f, b[whole:], limit)
+		msg, _, err := hubproto.NextMessageFrom(f, b[whole:], seen, limit)
+		seen = 0
 		if err != nil {
 			if errors.Is(err, hubproto.ErrTooLarge) {
 				return whole, count, reason.MessageTooLarge
@@ -187,10 +190,10 @@ func (sh *shard) measure(s *session, b []byte) (whole int, count int64, fault re
 	return whole, count, reason.None
 }
 
-// billable reports whether a hub message counts: not pings, acks, sequences and closes. What the edge cannot read
-// is the app server's to judge; it counts.
+// billable reports whether a hub message counts: not pings, acks, sequences and closes, which are small. What the
+// edge cannot read is the app server's to judge; it counts.
 func billable(l *memberList, msg []byte) bool {
-	if l.framing == framingOpaque {
+	if l.framing == framingOpaque || len(msg) > messageUnit {
 		return true
 	}
 	t, err := hubproto.TypeOf(l.proto(), msg)

@@ -94,17 +94,12 @@ func (sh *shard) put(c command, wait, must bool) bool {
 func (sh *shard) run() {
 	defer sh.poll.close()
 	for !sh.stopping {
-		busy := sh.takeCommands()
-		if busy || len(sh.first) > 0 || sh.bulkAt < len(sh.bulk) {
-			sh.poll.events(sh, false)
-		} else {
-			sh.poll.events(sh, true)
-			continue
-		}
+		idle := !sh.takeCommands() && !sh.dirty()
+		sh.poll.events(sh, idle)
 		sh.runCommands()
 		sh.flushDirty()
 		sh.endTurn()
-		if sh.bulkAt < len(sh.bulk) {
+		if sh.dirty() {
 			runtime.Gosched() // readers of server connections live on the same processors
 		}
 	}
@@ -117,11 +112,12 @@ func (sh *shard) takeCommands() bool {
 	if sh.at < len(sh.commands) {
 		return true
 	}
-	idle := len(sh.first) == 0 && sh.bulkAt >= len(sh.bulk)
-	clear(sh.commands)
-	sh.commands, sh.at = sh.box.take(sh.commands[:0], idle), 0
+	sh.commands, sh.at = sh.box.take(sh.commands[:0], !sh.dirty()), 0
 	return len(sh.commands) > 0
 }
+
+// dirty reports whether anything waits to be written.
+func (sh *shard) dirty() bool { return len(sh.first) > 0 || sh.bulkAt < len(sh.bulk) }
 
 // runCommands works on the mailbox within the turn's budget.
 func (sh *shard) runCommands() {

@@ -167,7 +167,7 @@ func (sh *shard) release(s *session, h hold) {
 	if s.hold != 0 || s.state >= stateClosing {
 		return
 	}
-	sh.drainInput(s)
+	sh.drainInput(s, 0)
 	if s.state < stateClosed {
 		sh.setInterest(s)
 	}

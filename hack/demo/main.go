@@ -35,7 +35,7 @@ func main() {
 	flag.StringVar(&s.listen, "listen", "127.0.0.1:8080", "address of the page; if in use, the next free port")
 	flag.StringVar(&s.edgeListen, "edge-listen", "127.0.0.1:8888", "address of the service, likewise")
 	flag.StringVar(&s.edgeAdmin, "edge-admin", "127.0.0.1:8889", "address of the service's health and metrics, likewise")
-	flag.StringVar(&s.edgePath, "edge", "", "the service's program (default: signalr-edge beside this program, else built)")
+	flag.StringVar(&s.edgePath, "edge", "", "the service's program (default: signalr-edge beside this one, else built)")
 	flag.BoolVar(&s.verbose, "verbose", false, "show the log of the service and of the app server")
 	flag.Parse()
 

@@ -281,8 +281,8 @@ func (c *client) runQueue() {
 	}
 }
 
-// tick is the heartbeat: the limit of the handshake, a ping each KeepAliveInterval whatever else was sent, and the timeout of a client that has
-// pinged once (the framework's rules).
+// tick is the heartbeat: the limit of the handshake, a ping each KeepAliveInterval whatever else was sent, and the
+// timeout of a client that has pinged once (the framework's rules).
 func (c *client) tick(now time.Time) {
 	o := &c.h.srv.opts
 	c.mu.Lock()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/signalr-operator/signalr-operator/edge/protocol/hub"
 	"github.com/signalr-operator/signalr-operator/edge/protocol/service"
 )
 
@@ -28,16 +29,23 @@ func TestInvocations(t *testing.T) {
 	c := conns[0]
 	c.client("c1", "json")
 	for name, tt := range map[string]struct{ target, args, want string }{
-		"a value comes back verbatim":   {"echo", `{"b":1.0,"a":"ü"}`, `,"result":{"b":1.0,"a":"ü"}`},
-		"null is a value":               {"Echo", `null`, `,"result":null`},
-		"numbers add":                   {"ADD", `1,2`, `,"result":3`},
-		"a void method has no result":   {"Others", `"m"`, ``},
-		"a hub error shows its text":    {"Throw", `"why"`, `,"error":"An unexpected error occurred invoking 'Throw' on the server. HubException: why"`},
-		"another error shows nothing":   {"Fail", ``, `,"error":"An unexpected error occurred invoking 'Fail' on the server."`},
-		"an unknown method is named":    {"Nope", ``, `,"error":"Unknown hub method 'Nope'"`},
-		"too few arguments":             {"Add", `1`, `,"error":"Failed to invoke 'Add' due to an error on the server."`},
-		"a wrong argument":              {"Add", `1,"x"`, `,"error":"Failed to invoke 'Add' due to an error on the server."`},
-		"a stream called as invocation": {"Counter", `1,0`, `,"error":"The client attempted to invoke the streaming 'Counter' method with a non-streaming invocation."`},
+		"a value comes back verbatim": {"echo", `{"b":1.0,"a":"ü"}`, `,"result":{"b":1.0,"a":"ü"}`},
+		"null is a value":             {"Echo", `null`, `,"result":null`},
+		"numbers add":                 {"ADD", `1,2`, `,"result":3`},
+		"a void method has no result": {"Others", `"m"`, ``},
+		"a hub error shows its text": {
+			"Throw", `"why"`, `,"error":"An unexpected error occurred invoking 'Throw' on the server. HubException: why"`,
+		},
+		"another error shows nothing": {
+			"Fail", ``, `,"error":"An unexpected error occurred invoking 'Fail' on the server."`,
+		},
+		"an unknown method is named": {"Nope", ``, `,"error":"Unknown hub method 'Nope'"`},
+		"too few arguments":          {"Add", `1`, `,"error":"Failed to invoke 'Add' due to an error on the server."`},
+		"a wrong argument":           {"Add", `1,"x"`, `,"error":"Failed to invoke 'Add' due to an error on the server."`},
+		"a stream called as invocation": {
+			"Counter", `1,0`,
+			`,"error":"The client attempted to invoke the streaming 'Counter' method with a non-streaming invocation."`,
+		},
 	} {
 		t.Run(name, func(*testing.T) {
 			c.say("c1", invoke("7", tt.target, tt.args))
@@ -81,16 +89,19 @@ func TestMessagePack(t *testing.T) {
 	b := next[*service.BroadcastData](c)
 	json, _ := b.Payloads.Get("json")
 	pack, _ := b.Payloads.Get("messagepack")
-	if want := "{\"type\":1,\"target\":\"Receive\",\"arguments\":[\"all\",{\"a\":1,\"b\":\"AQI=\"}]}\x1e"; string(json) != want {
+	want := "{\"type\":1,\"target\":\"Receive\",\"arguments\":[\"all\",{\"a\":1,\"b\":\"AQI=\"}]}\x1e"
+	if string(json) != want {
 		t.Errorf("want %s, got %s", want, json)
 	}
-	if want := unhex(t, frame("960180c0a75265636569766592a3616c6c82a16101a162c402010290")); string(pack) != want {
+	if want = unhex(t, frame("960180c0a75265636569766592a3616c6c82a16101a162c402010290")); string(pack) != want {
 		t.Errorf("want %x, got %x", want, pack)
 	}
 	c.data("p1")
 	c.say("j1", invoke("1", "Broadcast", `{"n":9007199254740993,"f":1.5,"l":[true,null]}`))
 	pack, _ = next[*service.BroadcastData](c).Payloads.Get("messagepack")
-	if want := unhex(t, frame("960180c0a75265636569766592a3616c6c83a166cb3ff8000000000000a16c92c3c0a16ecf002000000000000190")); string(pack) != want {
+	want = unhex(t, frame("960180c0a75265636569766592a3616c6c83"+
+		"a166cb3ff8000000000000a16c92c3c0a16ecf002000000000000190"))
+	if string(pack) != want {
 		t.Errorf("want %x, got %x", want, pack)
 	}
 	c.say("p1", unhex(t, "03 92 07 c0"))
@@ -157,7 +168,8 @@ func TestStreams(t *testing.T) {
 		c.expectData("c1", completion("5", `,"result":42`), service.DataInvocation)
 	})
 	t.Run("an upload is streamed back", func(*testing.T) {
-		c.say("c1", "{\"type\":4,\"invocationId\":\"7\",\"target\":\"EchoStream\",\"arguments\":[],\"streamIds\":[\"6\"]}\x1e"+
+		c.say("c1", "{\"type\":4,\"invocationId\":\"7\",\"target\":\"EchoStream\",\"arguments\":[],"+
+			"\"streamIds\":[\"6\"]}\x1e"+
 			"{\"type\":2,\"invocationId\":\"6\",\"item\":\"x\"}\x1e")
 		c.expectData("c1", "{\"type\":2,\"invocationId\":\"7\",\"item\":\"x\"}\x1e", service.DataInvocation)
 		c.say("c1", "{\"type\":3,\"invocationId\":\"6\"}\x1e")
@@ -177,7 +189,7 @@ func TestHandshakeFailures(t *testing.T) {
 	c := conns[0]
 	for name, tt := range map[string]struct{ request, want string }{
 		"another protocol": {`{"protocol":"xml","version":1}`, "The protocol 'xml' is not supported."},
-		"another version":  {`{"protocol":"json","version":9}`, "The server does not support version 9 of the 'json' protocol."},
+		"another version":  {`{"protocol":"json","version":9}`, hub.TextVersionNotSupported(9, "json")},
 		"rubbish":          {`rubbish`, "An unexpected error occurred during connection handshake."},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -188,8 +200,9 @@ func TestHandshakeFailures(t *testing.T) {
 				t.Errorf("want a handshake error, got %q type %d", got, kind)
 			}
 			next[*service.CloseConnection](c)
-			c.barrier()
-			if s.client(name) != nil {
+			ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
+			defer cancel()
+			if err := s.Hub("chat").WaitFor(ctx, func() bool { return s.client(name) == nil }); err != nil {
 				t.Error("the client is still there")
 			}
 		})
@@ -325,7 +338,8 @@ func TestBurst(t *testing.T) {
 func TestClientTimers(t *testing.T) {
 	f := newFakeService(t)
 	opts := quick(f)
-	opts.Heartbeat, opts.KeepAliveInterval, opts.ClientTimeout = time.Millisecond, 20*time.Millisecond, 100*time.Millisecond
+	opts.Heartbeat, opts.KeepAliveInterval = time.Millisecond, 20*time.Millisecond
+	opts.ClientTimeout = 100 * time.Millisecond
 	_, conns := start(t, f, opts, NewHub("chat"))
 	c := conns[0]
 	c.client("quiet", "messagepack")
@@ -350,26 +364,35 @@ func TestClientTimers(t *testing.T) {
 func TestWhoAmI(t *testing.T) {
 	f := newFakeService(t)
 	_, conns := start(t, f, quick(f), ConformanceHub().Method("Me", func(c *Context, _ Args) (any, error) {
-		return []any{c.User().Name(), c.User().IsInRole("b"), c.RemoteIP().String(), c.Path(), c.UserID(), c.Query().Get("a"),
-			c.User().AuthenticationType, len(c.User().Claims)}, nil
+		return []any{
+			c.User().Name(), c.User().IsInRole("b"), c.RemoteIP().String(), c.Path(), c.UserID(), c.Query().Get("a"),
+			c.User().AuthenticationType, len(c.User().Claims),
+		}, nil
 	}))
 	c := conns[0]
 	c.client("c1", "json", func(o *service.OpenConnection) {
 		o.QueryString = "?a=b&asrs.op=%2Fchat"
 		o.Headers = service.Headers{{Name: "x-forwarded-for", Values: []string{"1.2.3.4, 5.6.7.8"}}}
 		o.Claims = service.Claims{
-			{Type: "aud", Value: "x"}, {Type: "asrs.s.sn", Value: "x"}, {Type: "asrs.s.aut", Value: "Cookies"},
-			{Type: ClaimTypeNameIdentifier, Value: "ann"}, {Type: ClaimTypeName, Value: "Ann"},
-			{Type: ClaimTypeRole, Value: "a"}, {Type: ClaimTypeRole, Value: "b"}, {Type: "asrs.u.exp", Value: "mine"},
+			{Type: "aud", Value: "x"},
+			{Type: "asrs.s.sn", Value: "x"},
+			{Type: "asrs.s.aut", Value: "Cookies"},
+			{Type: ClaimTypeNameIdentifier, Value: "ann"},
+			{Type: ClaimTypeName, Value: "Ann"},
+			{Type: ClaimTypeRole, Value: "a"},
+			{Type: ClaimTypeRole, Value: "b"},
+			{Type: "asrs.u.exp", Value: "mine"},
 		}
 	})
 	c.say("c1", invoke("1", "Me", ""))
-	c.expectData("c1", completion("1", `,"result":["Ann",true,"1.2.3.4","/chat","ann","b","Cookies",5]`), service.DataInvocation)
+	want := `,"result":["Ann",true,"1.2.3.4","/chat","ann","b","Cookies",5]`
+	c.expectData("c1", completion("1", want), service.DataInvocation)
 	c.say("c1", invoke("2", "WhoAmI", ""))
 	if text, _ := c.data("c1"); !strings.Contains(text, `"claims":[["`+ClaimTypeNameIdentifier+`","ann"]`) {
 		t.Errorf("want the claims, got %s", text)
 	}
-	if diff := cmp.Diff(&Principal{NameType: ClaimTypeName, RoleType: ClaimTypeRole}, principalOf(nil), cmp.AllowUnexported(Principal{})); diff != "" {
+	anonymous := &Principal{NameType: ClaimTypeName, RoleType: ClaimTypeRole}
+	if diff := cmp.Diff(anonymous, principalOf(nil), cmp.AllowUnexported(Principal{})); diff != "" {
 		t.Errorf("anonymous principal (-want +got):\n%s", diff)
 	}
 }
@@ -414,13 +437,16 @@ func TestMulticasts(t *testing.T) {
 		want      service.Message
 		protocols int
 	}{
-		"all":         {clients.All(), &service.BroadcastData{}, 2},
-		"all except":  {clients.AllExcept("x"), &service.BroadcastData{ExcludedConnectionIDs: []string{"x"}}, 2},
-		"own client":  {clients.Client("c1"), &service.MultiConnectionData{ConnectionIDs: []string{"c1"}}, 1},
-		"any client":  {clients.Client("c9"), &service.MultiConnectionData{ConnectionIDs: []string{"c9"}}, 2},
-		"clients":     {clients.Clients("a", "b"), &service.MultiConnectionData{ConnectionIDs: []string{"a", "b"}}, 2},
-		"group":       {clients.Group("g"), &service.GroupBroadcastData{Group: "g"}, 2},
-		"group but":   {clients.GroupExcept("g", "x"), &service.GroupBroadcastData{Group: "g", ExcludedConnectionIDs: []string{"x"}}, 2},
+		"all":        {clients.All(), &service.BroadcastData{}, 2},
+		"all except": {clients.AllExcept("x"), &service.BroadcastData{ExcludedConnectionIDs: []string{"x"}}, 2},
+		"own client": {clients.Client("c1"), &service.MultiConnectionData{ConnectionIDs: []string{"c1"}}, 1},
+		"any client": {clients.Client("c9"), &service.MultiConnectionData{ConnectionIDs: []string{"c9"}}, 2},
+		"clients":    {clients.Clients("a", "b"), &service.MultiConnectionData{ConnectionIDs: []string{"a", "b"}}, 2},
+		"group":      {clients.Group("g"), &service.GroupBroadcastData{Group: "g"}, 2},
+		"group but": {
+			clients.GroupExcept("g", "x"),
+			&service.GroupBroadcastData{Group: "g", ExcludedConnectionIDs: []string{"x"}}, 2,
+		},
 		"some groups": {clients.Groups("g", "h"), &service.MultiGroupBroadcastData{Groups: []string{"g", "h"}}, 2},
 		"user":        {clients.User("u"), &service.UserData{UserID: "u"}, 2},
 		"users":       {clients.Users("u", "v"), &service.MultiUserData{UserIDs: []string{"u", "v"}}, 2},

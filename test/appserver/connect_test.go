@@ -135,8 +135,12 @@ func TestNegotiate(t *testing.T) {
 		return Identity{
 			UserID: r.URL.Query().Get("user"), Expires: expires, AuthenticationType: "Cookies",
 			Claims: []Claim{
-				{Type: ClaimTypeName, Value: "Ann"}, {Type: ClaimTypeRole, Value: "a"}, {Type: ClaimTypeRole, Value: "b"},
-				{Type: "exp", Value: "mine"}, {Type: "sub", Value: "s1"}, {Type: "sub", Value: "s2"},
+				{Type: ClaimTypeName, Value: "Ann"},
+				{Type: ClaimTypeRole, Value: "a"},
+				{Type: ClaimTypeRole, Value: "b"},
+				{Type: "exp", Value: "mine"},
+				{Type: "sub", Value: "s1"},
+				{Type: "sub", Value: "s2"},
 			},
 		}, nil
 	}
@@ -249,7 +253,8 @@ func TestPings(t *testing.T) {
 	t.Run("target opens an on-demand connection", func(t *testing.T) {
 		c.send(&service.Ping{Pairs: []string{"target", "edge 1"}})
 		extra := f.accept()
-		if extra.handshake.ConnectionType != service.ConnectionOnDemand || extra.request.URL.Query().Get("target") != "edge 1" {
+		target := extra.request.URL.Query().Get("target")
+		if extra.handshake.ConnectionType != service.ConnectionOnDemand || target != "edge 1" {
 			t.Errorf("want an on-demand connection for edge 1, got %+v %s", extra.handshake, extra.request.URL)
 		}
 	})

@@ -1,6 +1,6 @@
 // Package appserver is a Go app server that speaks the server side of the service protocol, as the stock .NET server
-// SDK 1.34.0 does: it answers the first leg of negotiation, holds server connections to the service, and runs hubs whose
-// methods are Go functions. It exists for tests and for the demo.
+// SDK 1.34.0 does: it answers the first leg of negotiation, holds server connections to the service, and runs hubs
+// whose methods are Go functions. It exists for tests and for the demo.
 //
 // It is not a product: it follows the SDK closely (texts, order, timers) and offers knobs that only tests need. It is
 // not a client of the hub protocol either; clients reach it through the service alone.

@@ -46,17 +46,10 @@ func (c *client) parse(data []byte) ([]byte, error) {
 		limit = maxFrame
 	}
 	if !c.shaken {
-		request, n, bad := hub.ParseHandshake(data)
-		switch {
-		case bad != nil:
-			c.refuse(hub.TextHandshakeFailed)
-			return nil, nil
-		case n == 0:
+		var ok bool
+		if data, ok = c.greet(data); !ok {
 			return data, nil
-		case !c.shake(request):
-			return nil, nil
 		}
-		data = data[n:]
 	}
 	for {
 		msg, rest, err := hub.NextMessage(c.wire.Framing(), data, limit)
@@ -73,6 +66,19 @@ func (c *client) parse(data []byte) ([]byte, error) {
 		c.handle(m)
 		data = rest
 	}
+}
+
+// greet takes the client's handshake request off data; ok is false while it is not complete, or when it is refused.
+func (c *client) greet(data []byte) (rest []byte, ok bool) {
+	request, n, err := hub.ParseHandshake(data)
+	if err != nil {
+		c.refuse(hub.TextHandshakeFailed)
+		return nil, false
+	}
+	if n == 0 {
+		return data, false
+	}
+	return data[n:], c.shake(request)
 }
 
 // shake answers the client's handshake request and starts OnConnected. The answer of a migrated client is swallowed:

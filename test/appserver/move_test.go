@@ -229,8 +229,10 @@ func TestClientResults(t *testing.T) {
 			t.Errorf("want both protocols, got %+v", m.Payloads)
 		}
 		c.send(&service.ServiceMapping{InvocationID: m.InvocationID, ConnectionID: "far", InstanceID: "e1"},
-			&service.ClientCompletion{InvocationID: m.InvocationID, ConnectionID: "far", CallerServerID: "other",
-				Protocol: "messagepack", Payload: []byte("\x0a\x95\x03\x80\xa1x\x03\xa3abc")})
+			&service.ClientCompletion{
+				InvocationID: m.InvocationID, ConnectionID: "far", CallerServerID: "other",
+				Protocol: "messagepack", Payload: []byte("\x0a\x95\x03\x80\xa1x\x03\xa3abc"),
+			})
 		if got := <-done; got.err != nil || got.value != "\xa3abc" {
 			t.Errorf("want the answer, got %+v", got)
 		}
@@ -255,8 +257,10 @@ func TestClientResults(t *testing.T) {
 	t.Run("the router passes a client's answer on, with its own server id", func(t *testing.T) {
 		c.send(&service.ClientInvocation{InvocationID: "r1", ConnectionID: "c1", CallerServerID: "caller"})
 		c.say("c1", completion("r1", `,"result":[1]`))
-		want := &service.ClientCompletion{InvocationID: "r1", ConnectionID: "c1", CallerServerID: s.ID(), Protocol: "json",
-			Payload: []byte(completion("r1", `,"result":[1]`))}
+		want := &service.ClientCompletion{
+			InvocationID: "r1", ConnectionID: "c1", CallerServerID: s.ID(), Protocol: "json",
+			Payload: []byte(completion("r1", `,"result":[1]`)),
+		}
 		if diff := cmp.Diff(want, next[*service.ClientCompletion](c)); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}

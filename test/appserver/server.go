@@ -91,7 +91,8 @@ func (s *Server) Hub(name string) *HubServer {
 }
 
 // Start opens the server connections and returns when each hub has one, or with an error when ctx ends before. The
-// connections are opened again whenever they end, until Shutdown or Close; one of them must be called after an error too.
+// connections are opened again whenever they end, until Shutdown or Close; one of them must be called after an error
+// too.
 func (s *Server) Start(ctx context.Context) error {
 	if s.stopped.Load() {
 		return ErrClosed
@@ -225,9 +226,9 @@ func (s *Server) clientsWhere(match func(*client) bool) []*client {
 	return some
 }
 
-// Shutdown ends the server as the SDK does by Options.GracefulMode (4.7): it sends the fin ping on every connection until
-// finack, runs the hooks of the hubs, waits for the clients to go and closes the sockets. ctx and Options.ShutdownTimeout
-// bound it; what is left then is cut. It returns an error when the time ran out.
+// Shutdown ends the server as the SDK does by Options.GracefulMode (4.7): it sends the fin ping on every connection
+// until finack, runs the hooks of the hubs, waits for the clients to go and closes the sockets. ctx and
+// Options.ShutdownTimeout bound it; what is left then is cut. It returns an error when the time ran out.
 func (s *Server) Shutdown(ctx context.Context) error {
 	if s.stopped.Load() || !s.closing.CompareAndSwap(false, true) {
 		return s.Close()

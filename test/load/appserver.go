@@ -8,10 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/signalr-operator/signalr-operator/edge/protocol/service"
@@ -33,7 +33,6 @@ type AppServerConfig struct {
 const (
 	opPublish = "publish" // Publish; returns PublishResult when all is sent
 	opJoin    = "join"    // int: groups; client i joins group i modulo groups; returns when all are acknowledged
-	opReasons = "reasons" // map of the texts of CloseConnection since the last request, to their numbers
 )
 
 // appServer is the server side of the service protocol, with the bench's three hub methods.
@@ -43,14 +42,15 @@ type appServer struct {
 	cfg    AppServerConfig
 	conns  []*serverConn
 	seq    uint32 // of the last message published
+	// closing says that connections end because the app server wants it.
+	closing atomic.Bool
 
 	mu      sync.RWMutex // guards what follows: readers of all connections and the requests use it
 	byIndex map[int]*appClient
-	reasons map[string]int
 }
 
-// appClient is a client as the app server sees it. It belongs to the reader of its connection but for id, index and conn, which
-// never change.
+// appClient is a client as the app server sees it. It belongs to the reader of its connection but for id, index and
+// conn, which never change.
 type appClient struct {
 	id         string
 	index      int
@@ -72,7 +72,7 @@ func ServeAppServer(in io.Reader, out, errors io.Writer) error {
 }
 
 func newAppServer(board *Board, errors io.Writer) *appServer {
-	return &appServer{board: board, errors: errors, byIndex: map[int]*appClient{}, reasons: map[string]int{}}
+	return &appServer{board: board, errors: errors, byIndex: map[int]*appClient{}}
 }
 
 func (s *appServer) handle(op string, args json.RawMessage) (any, error) {
@@ -94,12 +94,6 @@ func (s *appServer) handle(op string, args json.RawMessage) (any, error) {
 			return nil, fmt.Errorf("read arguments: %w", err)
 		}
 		return nil, s.join(groups)
-	case opReasons:
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		reasons := maps.Clone(s.reasons)
-		clear(s.reasons)
-		return reasons, nil
 	}
 	return nil, fmt.Errorf("unknown request %q", op)
 }
@@ -108,7 +102,7 @@ func (s *appServer) handle(op string, args json.RawMessage) (any, error) {
 const connectTime = 15 * time.Second
 
 func (s *appServer) connect() error {
-	ctx, cancel := context.WithTimeout(context.Background(), connectTime) //nolint:forbidigo // root of this process
+	ctx, cancel := context.WithTimeout(context.Background(), connectTime)
 	defer cancel()
 	for i := range s.cfg.Connections {
 		id := fmt.Sprintf("bench-%d-%d", os.Getpid(), i)
@@ -124,6 +118,7 @@ func (s *appServer) connect() error {
 }
 
 func (s *appServer) close() {
+	s.closing.Store(true)
 	for _, c := range s.conns {
 		_ = c.control(opClose, []byte{1000 >> 8, 1000 & 0xff}) // the SDK's normal stop
 		_ = c.conn.Close()
@@ -136,7 +131,7 @@ func (s *appServer) serve(c *serverConn) {
 	for {
 		bodies, err := c.read()
 		if err != nil {
-			if !errors.Is(err, net.ErrClosed) {
+			if !s.closing.Load() && !errors.Is(err, net.ErrClosed) {
 				s.board.Server.Lost.Add(1)
 				fmt.Fprintln(s.errors, "app server: server connection:", err)
 			}
@@ -214,7 +209,6 @@ func (s *appServer) closed(clients map[string]*appClient, m *service.CloseConnec
 	s.board.Server.Closed.Add(1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.reasons[m.ErrorMessage]++
 	if s.byIndex[client.index] == client {
 		delete(s.byIndex, client.index)
 	}
@@ -266,9 +260,9 @@ func (s *appServer) hubMessage(client *appClient, msg []byte) error {
 	case methodEcho:
 		answer := &service.ConnectionData{ConnectionID: client.id, DataType: service.DataInvocation}
 		if c.id != nil {
-			answer.Payload = client.protocol.completion(nil, c.id, c.datum)
+			answer.Payload = client.protocol.completion(c.id, c.datum)
 		} else {
-			answer.Payload = client.protocol.appendClientCall(nil, c.datum)
+			answer.Payload = client.protocol.clientCall(c.datum)
 		}
 		client.conn.append(answer)
 	case methodGroup:
@@ -284,7 +278,7 @@ func (s *appServer) hubMessage(client *appClient, msg []byte) error {
 		client.conn.append(&service.MultiConnectionData{
 			ConnectionIDs: []string{target.id},
 			Payloads: service.Payloads{{
-				Protocol: target.protocol.String(), Data: target.protocol.appendClientCall(nil, c.datum),
+				Protocol: target.protocol.String(), Data: target.protocol.clientCall(c.datum),
 			}},
 		})
 	default:
@@ -297,7 +291,7 @@ func (s *appServer) hubMessage(client *appClient, msg []byte) error {
 func (s *appServer) payloads(datum []byte) service.Payloads {
 	var all service.Payloads
 	for _, p := range s.cfg.Protocols {
-		all = append(all, service.Payload{Protocol: p.String(), Data: p.appendClientCall(nil, datum)})
+		all = append(all, service.Payload{Protocol: p.String(), Data: p.clientCall(datum)})
 	}
 	return all
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -102,22 +103,26 @@ func Open(ctx context.Context, s *Service, opts Options) (_ *Bench, err error) {
 			return nil, err
 		}
 	}
-	if s.PID != 0 {
-		if s.Admin != "" {
-			if err := s.CollectGarbage(ctx); err != nil {
-				return nil, err
-			}
-		}
-		if b.base, err = ReadUsage(s.PID); err != nil {
-			return nil, err
+	return b, b.readBase(ctx)
+}
+
+// readBase measures the edge before there are clients.
+func (b *Bench) readBase(ctx context.Context) (err error) {
+	b.slab = slabBytes()
+	if b.service.PID == 0 {
+		return nil
+	}
+	if b.service.Admin != "" {
+		if err := b.service.CollectGarbage(ctx); err != nil {
+			return err
 		}
 	}
-	b.slab = slabBytes()
-	return b, nil
+	b.base, err = ReadUsage(b.service.PID)
+	return err
 }
 
 func (b *Bench) startApp(ctx context.Context) error {
-	app, err := startChild("app server", append(b.opts.Self[:len(b.opts.Self):len(b.opts.Self)], "appserver"), b.boardFile)
+	app, err := startChild("app server", append(slices.Clip(b.opts.Self), "appserver"), b.boardFile)
 	if err != nil {
 		return err
 	}
@@ -129,7 +134,7 @@ func (b *Bench) startApp(ctx context.Context) error {
 }
 
 func (b *Bench) startWorker(ctx context.Context, i int) error {
-	w, err := startChild(fmt.Sprintf("worker %d", i), append(b.opts.Self[:len(b.opts.Self):len(b.opts.Self)], "worker"), b.boardFile)
+	w, err := startChild(fmt.Sprintf("worker %d", i), append(slices.Clip(b.opts.Self), "worker"), b.boardFile)
 	if err != nil {
 		return err
 	}
@@ -143,11 +148,10 @@ func (b *Bench) startWorker(ctx context.Context, i int) error {
 
 // Close ends all processes of the run but the service.
 func (b *Bench) Close() {
-	children := b.workers
+	stopAll(b.workers) // first: clients that lose their app server would complain
 	if b.app != nil {
-		children = append(children[:len(children):len(children)], b.app)
+		stopAll([]*child{b.app})
 	}
-	stopAll(children)
 	_ = b.boardFile.Close()
 }
 
@@ -220,7 +224,8 @@ func (b *Bench) await(ctx context.Context, what string, want int64, count func()
 	}
 }
 
-// Idle measures the edge's memory per connection, before and after a forced collection, with nothing going on for a while.
+// Idle measures the edge's memory per connection, before and after a forced collection, with nothing going on for a
+// while.
 func (b *Bench) Idle(ctx context.Context, wait time.Duration) (Result, error) {
 	r := b.result("idle")
 	if b.service.PID == 0 {

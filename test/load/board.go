@@ -14,8 +14,8 @@ import (
 // MaxWorkers bounds the worker processes of one run.
 const MaxWorkers = 64
 
-// Board is the memory that the processes of one run share: every counter has one writer, and anybody may read. It lets the
-// publisher of a closed loop see deliveries within microseconds, and the parent show progress, without a message.
+// Board is the memory that the processes of one run share: every counter has one writer, and anybody may read. It lets
+// the publisher of a closed loop see deliveries within microseconds, and the parent show progress, without a message.
 type Board struct {
 	// Since is the CLOCK_MONOTONIC time from which stamps count; older messages belong to an earlier phase.
 	Since atomic.Int64
@@ -45,14 +45,15 @@ type ServerBoard struct {
 // WorkerBoard holds one worker's counters. Those of deliveries cover the current phase, the others the worker's life.
 type WorkerBoard struct {
 	Delivered, Bytes, Reads, Reordered, Duplicated atomic.Int64
-	// Sent counts messages that clients sent, Expected the deliveries that these must cause, Refused those that could not be
-	// sent because the socket was full.
+	// Sent counts messages that clients sent, Expected the deliveries that these must cause, Refused those that could not
+	// be sent because the socket was full.
 	Sent, Expected, Refused atomic.Int64
 	// Ready, Failed and Closed count connections: handshaken, never handshaken, and ended after their handshake.
 	Ready, Failed, Closed atomic.Int64
 	// Stalled counts connections that stopped reading, StalledClosed those of them that the service was seen to end.
 	Stalled, StalledClosed atomic.Int64
-	// Latency is from when a message was due to the read that brought it, Connect from connect(2) to the end of the handshake.
+	// Latency is from when a message was due to the read that brought it, Connect from connect(2) to the end of the
+	// handshake.
 	Latency, Connect Histogram
 	_                [64]byte
 }
@@ -77,7 +78,7 @@ func MapBoard(f *os.File) (*Board, error) {
 	if err != nil {
 		return nil, fmt.Errorf("map board: %w", err)
 	}
-	return (*Board)(unsafe.Pointer(unsafe.SliceData(mem))), nil //nolint:gosec // page-aligned, and as long as a Board
+	return (*Board)(unsafe.Pointer(unsafe.SliceData(mem))), nil
 }
 
 // Sum adds one counter over all workers.
@@ -103,7 +104,8 @@ func (b *Board) Failed() int64 { return b.Sum(func(w *WorkerBoard) *atomic.Int64
 // Closed is the number of reading clients that lost their connection.
 func (b *Board) Closed() int64 { return b.Sum(func(w *WorkerBoard) *atomic.Int64 { return &w.Closed }) }
 
-// BeginPhase empties the counters of deliveries and lets only what is stamped from now on count. Nothing may be under way.
+// BeginPhase empties the counters of deliveries and lets only what is stamped from now on count. Nothing may be under
+// way.
 func (b *Board) BeginPhase() {
 	b.Since.Store(now())
 	b.Server.CloseAfter.Reset()

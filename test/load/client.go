@@ -47,7 +47,8 @@ const (
 	webSocketAccept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 )
 
-// clientQuery is the query that an app server with the stock SDK puts into the URL it hands out (service-protocol.md 2.4).
+// clientQuery is the query that an app server with the stock SDK puts into the URL it hands out (service-protocol.md
+// 2.4).
 func clientQuery(hub string, index int) string {
 	id := base64.RawStdEncoding.EncodeToString([]byte(fmt.Sprintf("%08d", index)))
 	return "hub=" + hub + "&asrs.op=%2F" + hub + "&negotiateVersion=1&asrs_request_id=" + id + "%3D"
@@ -67,7 +68,8 @@ func upgradeRequest(host, query, token, connectionToken string) []byte {
 	if connectionToken != "" {
 		query += "&id=" + connectionToken
 	}
-	return []byte("GET /client/?" + query + " HTTP/1.1\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + webSocketKey +
+	return []byte("GET /client/?" + query + " HTTP/1.1" +
+		"\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + webSocketKey +
 		"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nAuthorization: Bearer " + token +
 		"\r\nUser-Agent: " + userAgent +
 		"\r\nSec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\nHost: " + host + "\r\n\r\n")
@@ -75,11 +77,10 @@ func upgradeRequest(host, query, token, connectionToken string) []byte {
 
 // nextResponse cuts an HTTP response with a Content-Length (or none) from the head of b.
 func nextResponse(b []byte) (status int, head, body, rest []byte, ok bool) {
-	i := bytes.Index(b, []byte("\r\n\r\n"))
-	if i < 0 {
+	head, rest, ok = bytes.Cut(b, []byte("\r\n\r\n"))
+	if !ok {
 		return 0, nil, nil, b, false
 	}
-	head, rest = b[:i], b[i+4:]
 	if f := bytes.Fields(head[:min(len(head), 32)]); len(f) > 1 {
 		status, _ = strconv.Atoi(string(f[1]))
 	}
@@ -134,7 +135,7 @@ func (l *loop) response(c *client, b []byte) (rest []byte, ok bool) {
 		return nil, false
 	}
 	c.state = stateHandshaking
-	l.send(c, appendClientFrame(nil, c.protocol.opcode(), c.protocol.handshake()))
+	l.send(c, clientFrame(c.protocol.opcode(), c.protocol.handshake()))
 	return rest, true
 }
 
@@ -156,7 +157,7 @@ func (l *loop) consume(c *client, b []byte, at int64) []byte {
 		case opClose:
 			l.drop(c, fmt.Sprintf("close frame %.100q", payload))
 		case opPing:
-			l.send(c, appendClientFrame(nil, opPong, payload))
+			l.send(c, clientFrame(opPong, payload))
 		case opPong:
 		default:
 			l.message(c, payload, at)
@@ -193,8 +194,8 @@ func (l *loop) message(c *client, payload []byte, at int64) {
 	}
 }
 
-// count books one delivery. Every scenario gives a receiver one sender per phase, so one sequence per client is enough to
-// see what came out of order or twice.
+// count books one delivery. Every scenario gives a receiver one sender per phase, so one sequence per client is enough
+// to see what came out of order or twice.
 func (l *loop) count(c *client, s stamp, at int64) {
 	if s.at < l.since {
 		return
@@ -214,19 +215,20 @@ func (l *loop) count(c *client, s stamp, at int64) {
 	}
 }
 
-// send writes all of b, waiting up to a second for a full socket; it is for connect steps, pings and messages already begun.
+// send writes all of b, waiting up to a second for a full socket; it is for connect steps, pings and messages already
+// begun.
 func (l *loop) send(c *client, b []byte) {
 	for len(b) > 0 && c.state != stateGone {
 		n, err := unix.Write(int(c.fd), b)
 		switch {
 		case n > 0:
 			b = b[n:]
-		case err == unix.EAGAIN: //nolint:errorlint // errno of a raw call
+		case err == unix.EAGAIN:
 			fds := []unix.PollFd{{Fd: c.fd, Events: unix.POLLOUT}}
 			if ready, _ := unix.Poll(fds, 1000); ready == 0 {
 				l.drop(c, "write: the service does not read")
 			}
-		case err == unix.EINTR: //nolint:errorlint // errno of a raw call
+		case err == unix.EINTR:
 		default:
 			l.drop(c, "write: "+err.Error())
 		}

@@ -22,7 +22,8 @@ type Endpoint struct {
 }
 
 // ParseConnectionString reads a connection string as the stock SDK does (service-protocol.md 1.1), as far as a load
-// generator needs it: Endpoint, AccessKey and Port. Only plain http endpoints are accepted: the raw sockets speak no TLS.
+// generator needs it: Endpoint, AccessKey and Port. Only plain http endpoints are accepted: the raw sockets speak no
+// TLS.
 func ParseConnectionString(s string) (Endpoint, error) {
 	parts := map[string]string{}
 	for piece := range strings.SplitSeq(s, ";") {

@@ -66,7 +66,7 @@ type child struct {
 
 // startChild runs argv with the board as descriptor 3.
 func startChild(name string, argv []string, board *os.File) (*child, error) {
-	cmd := exec.Command(argv[0], argv[1:]...) //nolint:gosec,noctx // our own program; ended through its stdin, see stop
+	cmd := exec.Command(argv[0], argv[1:]...) //nolint:noctx // our own program; ended through its stdin, see stop
 	cmd.Stderr = os.Stderr
 	cmd.ExtraFiles = []*os.File{board}
 	in, err := cmd.StdinPipe()

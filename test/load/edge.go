@@ -29,7 +29,7 @@ type Service struct {
 }
 
 // benchKey signs the tokens of an edge that the bench starts itself.
-const benchKey = "signalr-bench-key-0123456789-0123456789-abcdef" //nolint:gosec // of a throw-away service on loopback
+const benchKey = "signalr-bench-key-0123456789-0123456789-abcdef"
 
 // benchConfig is the edge's configuration: 100 units, so no quota is near.
 const benchConfig = `configVersion: 1
@@ -87,7 +87,7 @@ func StartEdge(ctx context.Context, program string) (service *Service, err error
 	if err := os.WriteFile(config, edgeConfig(ports[0], ports[1]), 0o600); err != nil {
 		return nil, fmt.Errorf("start edge: %w", err)
 	}
-	s.cmd = exec.Command(program, "serve", "--config", config, "--debug") //nolint:gosec,noctx // the program to measure; ended by Stop
+	s.cmd = exec.Command(program, "serve", "--config", config, "--debug") //nolint:noctx // ended by Stop
 	s.cmd.Stderr = os.Stderr
 	if err := s.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start edge: %w", err)
@@ -113,7 +113,8 @@ func (s *Service) awaitReady(ctx context.Context, interval time.Duration) error 
 	}
 }
 
-// admin sends a request to the admin port and decodes a JSON answer into result, if it is not nil.
+// admin sends a request to the admin port. The answer goes into result: nothing for nil, as it is for *[]byte, else
+// decoded from JSON.
 func (s *Service) admin(ctx context.Context, method, path string, result any) error {
 	ctx, cancel := context.WithTimeout(ctx, httpTime)
 	defer cancel()
@@ -132,11 +133,18 @@ func (s *Service) admin(ctx context.Context, method, path string, result any) er
 	if res.StatusCode/100 != 2 {
 		return fmt.Errorf("admin %s: status %d", path, res.StatusCode)
 	}
-	if result == nil {
+	switch to := result.(type) {
+	case nil:
 		_, err = io.Copy(io.Discard, res.Body)
-		return err
+	case *[]byte:
+		*to, err = io.ReadAll(res.Body)
+	default:
+		err = json.NewDecoder(res.Body).Decode(result)
 	}
-	return json.NewDecoder(res.Body).Decode(result)
+	if err != nil {
+		return fmt.Errorf("admin %s: %w", path, err)
+	}
+	return nil
 }
 
 // CollectGarbage makes the edge return what it does not need; it takes `serve --debug`.
@@ -151,13 +159,6 @@ func (s *Service) CollectGarbage(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// ClientConnections is the number of client connections that the edge itself counts.
-func (s *Service) ClientConnections(ctx context.Context) (int, error) {
-	var status struct{ Connections struct{ Client int } }
-	err := s.admin(ctx, http.MethodGet, "/status", &status)
-	return status.Connections.Client, err
 }
 
 // Stop ends an edge that the bench started; others it leaves alone.
@@ -185,7 +186,7 @@ func MeasureDevStart(ctx context.Context, program string) (d DevStart, err error
 	}
 	s := &Service{Admin: "http://" + ports[1]}
 	defer s.Stop()
-	s.cmd = exec.Command(program, "dev", "--listen", ports[0], "--admin", ports[1]) //nolint:gosec,noctx // see StartEdge
+	s.cmd = exec.Command(program, "dev", "--listen", ports[0], "--admin", ports[1]) //nolint:noctx // see StartEdge
 	start := time.Now()
 	if err := s.cmd.Start(); err != nil {
 		return d, fmt.Errorf("start edge: %w", err)

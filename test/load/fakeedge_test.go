@@ -88,7 +88,9 @@ func (e *fakeEdge) negotiate(w http.ResponseWriter, r *http.Request) {
 	e.mu.Lock()
 	e.negotiated++
 	e.mu.Unlock()
-	_ = json.NewEncoder(w).Encode(map[string]any{"negotiateVersion": 1, "connectionId": "public", "connectionToken": "secret"})
+	_ = json.NewEncoder(w).Encode(map[string]any{
+		"negotiateVersion": 1, "connectionId": "public", "connectionToken": "secret",
+	})
 }
 
 func (e *fakeEdge) server(w http.ResponseWriter, r *http.Request) {

@@ -65,7 +65,7 @@ func StartFloor(ctx context.Context, sockets, processes, size int) (floor *Floor
 }
 
 func (f *Floor) start(ctx context.Context, program string, sockets, processes, size int) error {
-	cmd := exec.Command(program, "server", strconv.Itoa(sockets), strconv.Itoa(size)) //nolint:gosec,noctx // ended by Stop
+	cmd := exec.Command(program, "server", strconv.Itoa(sockets), strconv.Itoa(size)) //nolint:noctx // ended by Stop
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -85,7 +85,7 @@ func (f *Floor) start(ctx context.Context, program string, sockets, processes, s
 	}
 	for i := range processes {
 		n := share(sockets, processes, i)
-		sink := exec.Command(program, "sink", strconv.Itoa(hello.Port), //nolint:gosec,noctx // ends with the server
+		sink := exec.Command(program, "sink", strconv.Itoa(hello.Port), //nolint:noctx // ends with the server
 			strconv.Itoa(n), strconv.Itoa(floorSources+8*i))
 		sink.Stderr = os.Stderr
 		if err := sink.Start(); err != nil {

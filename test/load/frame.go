@@ -14,8 +14,8 @@ const (
 	opPong         = 10
 )
 
-// appendClientHeader appends the header of a client's complete frame of n bytes. The mask key is zero, which RFC 6455 cannot
-// tell from a random one: the payload stays readable and patchable in place.
+// appendClientHeader appends the header of a client's complete frame of n bytes. The mask key is zero, which RFC 6455
+// cannot tell from a random one: the payload stays readable and patchable in place.
 func appendClientHeader(dst []byte, op byte, n int) []byte {
 	dst = append(dst, 0x80|op)
 	switch {
@@ -29,9 +29,9 @@ func appendClientHeader(dst []byte, op byte, n int) []byte {
 	return append(dst, 0, 0, 0, 0)
 }
 
-// appendClientFrame appends a complete client frame.
-func appendClientFrame(dst []byte, op byte, payload []byte) []byte {
-	return append(appendClientHeader(dst, op, len(payload)), payload...)
+// clientFrame makes a complete client frame.
+func clientFrame(op byte, payload []byte) []byte {
+	return append(appendClientHeader(make([]byte, 0, 14+len(payload)), op, len(payload)), payload...)
 }
 
 // nextFrame cuts one unmasked frame from the head of b. With ok false the frame is incomplete. The payload is a view.

@@ -11,8 +11,8 @@ import (
 // subBuckets is the number of linear steps per power of two: values are kept within 1/64, 1.6 %.
 const subBuckets = 64
 
-// Histogram counts durations in log-linear buckets of nanoseconds. Adding is wait-free; it has a fixed size and no pointers,
-// so that it can live in memory shared between processes. The zero value is empty.
+// Histogram counts durations in log-linear buckets of nanoseconds. Adding is wait-free; it has a fixed size and no
+// pointers, so that it can live in memory shared between processes. The zero value is empty.
 type Histogram struct {
 	buckets [subBuckets * 59]atomic.Uint32
 	max     atomic.Int64
@@ -62,8 +62,8 @@ type Distribution struct {
 	Max   float64 `json:"maxMs"`
 }
 
-// Summarize merges histograms and reads the percentiles. A percentile is the upper edge of its bucket, at most the largest
-// value seen: it never flatters.
+// Summarize merges histograms and reads the percentiles. A percentile is the upper edge of its bucket, at most the
+// largest value seen: it never flatters.
 func Summarize(hs ...*Histogram) Distribution {
 	var merged [subBuckets * 59]uint64
 	var d Distribution

@@ -99,11 +99,11 @@ func (p Protocol) invocation(id, target string, args ...string) []byte {
 	return lengthPrefixed(msgp.AppendArrayHeader(b, 0))
 }
 
-// appendClientCall appends an invocation of clientMethod with a datum that needs no escaping.
-func (p Protocol) appendClientCall(dst, datum []byte) []byte {
+// clientCall makes an invocation of clientMethod with a datum that needs no escaping.
+func (p Protocol) clientCall(datum []byte) []byte {
 	if p == JSON {
-		dst = append(append(dst, `{"type":1,"target":"`+clientMethod+`","arguments":["`...), datum...)
-		return append(dst, "\"]}\x1e"...)
+		b := append([]byte(`{"type":1,"target":"`+clientMethod+`","arguments":["`), datum...)
+		return append(b, "\"]}\x1e"...)
 	}
 	b := msgp.AppendArrayHeader(nil, 6)
 	b = msgp.AppendInt(b, 1)
@@ -112,14 +112,14 @@ func (p Protocol) appendClientCall(dst, datum []byte) []byte {
 	b = msgp.AppendString(b, clientMethod)
 	b = msgp.AppendArrayHeader(b, 1)
 	b = msgp.AppendStringFromBytes(b, datum)
-	return append(dst, lengthPrefixed(msgp.AppendArrayHeader(b, 0))...)
+	return lengthPrefixed(msgp.AppendArrayHeader(b, 0))
 }
 
-// completion builds the answer to an invocation whose result is a string that needs no escaping.
-func (p Protocol) completion(dst, id, result []byte) []byte {
+// completion makes the answer to an invocation whose result is a string that needs no escaping.
+func (p Protocol) completion(id, result []byte) []byte {
 	if p == JSON {
-		dst = append(append(append(dst, `{"type":3,"invocationId":"`...), id...), `","result":"`...)
-		return append(append(dst, result...), "\"}\x1e"...)
+		b := append(append([]byte(`{"type":3,"invocationId":"`), id...), `","result":"`...)
+		return append(append(b, result...), "\"}\x1e"...)
 	}
 	const hasResult = 3
 	b := msgp.AppendArrayHeader(nil, 5)
@@ -127,17 +127,19 @@ func (p Protocol) completion(dst, id, result []byte) []byte {
 	b = msgp.AppendMapHeader(b, 0)
 	b = msgp.AppendStringFromBytes(b, id)
 	b = msgp.AppendInt(b, hasResult)
-	return append(dst, lengthPrefixed(msgp.AppendStringFromBytes(b, result))...)
+	return lengthPrefixed(msgp.AppendStringFromBytes(b, result))
 }
 
 func lengthPrefixed(body []byte) []byte {
 	return append(binary.AppendUvarint(nil, uint64(len(body))), body...)
 }
 
-// datumFor is the datum that makes an invocation of clientMethod exactly size bytes long in JSON; never shorter than a stamp.
-func datumFor(size int) string { return emptyDatum(size - len(JSON.appendClientCall(nil, nil))) }
+// datumFor is the datum that makes an invocation of clientMethod exactly size bytes long in JSON; never shorter than a
+// stamp.
+func datumFor(size int) string { return emptyDatum(size - len(JSON.clientCall(nil))) }
 
-// nextMessage cuts one hub message, separator or prefix included, from the head of b; ok is false when it is incomplete.
+// nextMessage cuts one hub message, separator or prefix included, from the head of b; ok is false when it is
+// incomplete.
 func (p Protocol) nextMessage(b []byte) (msg, rest []byte, ok bool) {
 	if p == JSON {
 		i := bytes.IndexByte(b, recordSeparator)
@@ -160,8 +162,8 @@ type call struct {
 
 var errNotACall = errors.New("not an invocation that a bench client sends")
 
-// parseCall reads an invocation as [Protocol.invocation] writes it: keys in that order, plain strings. ok is false for pings and
-// other messages.
+// parseCall reads an invocation as [Protocol.invocation] writes it: keys in that order, plain strings. ok is false for
+// pings and other messages.
 func (p Protocol) parseCall(msg []byte) (c call, ok bool, err error) {
 	if p == MessagePack {
 		return parsePackedCall(msg)

@@ -25,7 +25,8 @@ func TestConnectionStrings(t *testing.T) {
 	}{
 		"port in the endpoint": {
 			"Endpoint=http://127.0.0.1:8888;AccessKey=a=b=;Version=1.0;",
-			Endpoint{"127.0.0.1:8888", "http://127.0.0.1/", "a=b="}, "",
+			Endpoint{"127.0.0.1:8888", "http://127.0.0.1/", "a=b="},
+			"",
 		},
 		"port of its own, keys without case": {
 			"endpoint=http://h/;accesskey=k;PORT=8080", Endpoint{"h:8080", "http://h/", "k"}, "",
@@ -88,7 +89,9 @@ func TestStampsAreFoundAmongOtherBytes(t *testing.T) {
 	if len(one) != 60 || len(two) != StampSize {
 		t.Errorf("want data of 60 and %d bytes, got %d and %d", StampSize, len(one), len(two))
 	}
-	b := bytes.Join([][]byte{[]byte("T=T=1234 T="), one, []byte(" T=no stamp at all, really, none here "), two, []byte("T=12")}, nil)
+	b := bytes.Join([][]byte{
+		[]byte("T=T=1234 T="), one, []byte(" T=no stamp at all, really, none here "), two, []byte("T=12"),
+	}, nil)
 	var got []stamp
 	for {
 		s, rest, ok := nextStamp(b)
@@ -134,7 +137,7 @@ func TestPercentilesNeverFlatter(t *testing.T) {
 func TestClientFramesComeApart(t *testing.T) {
 	for _, n := range []int{0, 125, 126, 65535, 65536} {
 		payload := bytes.Repeat([]byte("x"), n)
-		masked := appendClientFrame(nil, opText, payload)
+		masked := clientFrame(opText, payload)
 		if masked[0] != 0x81 || masked[1]&0x80 == 0 {
 			t.Fatalf("want a final masked text frame, got % x", masked[:2])
 		}
@@ -155,15 +158,22 @@ func TestClientFramesComeApart(t *testing.T) {
 }
 
 func TestCallsAreReadAsTheyAreWritten(t *testing.T) {
+	long := strings.Repeat("x", 70000)
 	for _, p := range []Protocol{JSON, MessagePack} {
 		for name, c := range map[string]struct {
 			id   string
 			args []string
 			want call
 		}{
-			"a send":                     {"", []string{"datum"}, call{target: []byte("echo"), datum: []byte("datum")}},
-			"an invocation with two":     {"1", []string{"key", "datum"}, call{[]byte("1"), []byte("echo"), []byte("key"), []byte("datum")}},
-			"a datum above every header": {"1", []string{strings.Repeat("x", 70000)}, call{[]byte("1"), []byte("echo"), nil, bytes.Repeat([]byte("x"), 70000)}},
+			"a send": {
+				"", []string{"datum"}, call{target: []byte("echo"), datum: []byte("datum")},
+			},
+			"an invocation with two": {
+				"1", []string{"key", "datum"}, call{[]byte("1"), []byte("echo"), []byte("key"), []byte("datum")},
+			},
+			"a datum above every header": {
+				"1", []string{long}, call{[]byte("1"), []byte("echo"), nil, []byte(long)},
+			},
 		} {
 			msg, rest, ok := p.nextMessage(append(p.invocation(c.id, "echo", c.args...), "rest"...))
 			if !ok || string(rest) != "rest" {
@@ -188,10 +198,10 @@ func TestMessagesAreTheHubProtocols(t *testing.T) {
 		`{"type":1,"invocationId":"1","target":"echo","arguments":["a","b"]}`+"\x1e"; got != want {
 		t.Errorf("want %q, got %q", want, got)
 	}
-	if got, want := string(JSON.appendClientCall(nil, []byte("d"))), string(JSON.invocation("", "m", "d")); got != want {
+	if got, want := string(JSON.clientCall([]byte("d"))), string(JSON.invocation("", "m", "d")); got != want {
 		t.Errorf("want %q, got %q", want, got)
 	}
-	if got, want := string(JSON.completion(nil, []byte("1"), []byte("d"))),
+	if got, want := string(JSON.completion([]byte("1"), []byte("d"))),
 		`{"type":3,"invocationId":"1","result":"d"}`+"\x1e"; got != want {
 		t.Errorf("want %q, got %q", want, got)
 	}
@@ -200,11 +210,11 @@ func TestMessagesAreTheHubProtocols(t *testing.T) {
 		want []any
 	}{
 		"invocation": {
-			MessagePack.appendClientCall(nil, []byte("d")),
+			MessagePack.clientCall([]byte("d")),
 			[]any{int8(1), map[string]any{}, nil, "m", []any{"d"}, []any{}},
 		},
 		"completion": {
-			MessagePack.completion(nil, []byte("1"), []byte("d")),
+			MessagePack.completion([]byte("1"), []byte("d")),
 			[]any{int8(3), map[string]any{}, "1", int8(3), "d"},
 		},
 	} {
@@ -216,7 +226,7 @@ func TestMessagesAreTheHubProtocols(t *testing.T) {
 			t.Errorf("%s: %s", name, diff)
 		}
 	}
-	if got := len(JSON.appendClientCall(nil, []byte(datumFor(100)))); got != 100 {
+	if got := len(JSON.clientCall([]byte(datumFor(100)))); got != 100 {
 		t.Errorf("want a record of 100 bytes, got %d", got)
 	}
 	for p, msg := range map[Protocol]string{JSON: "{\"type\":7,\"error\":\"x\"}\x1e", MessagePack: "\x03\x92\x07\xc0"} {
@@ -299,7 +309,8 @@ func TestDocumentsKeepWhatIsAroundTheMarkers(t *testing.T) {
 	if want := docsHead + docsBegin + "\nsecond\n" + docsEnd + "\n"; string(got) != want {
 		t.Errorf("want %q, got %q", want, got)
 	}
-	if got, want := splice("a\n"+docsBegin+"\nold\n"+docsEnd+"\nb\n", "new"), "a\n"+docsBegin+"\nnew\n"+docsEnd+"\nb\n"; got != want {
+	around := func(text string) string { return "a\n" + docsBegin + "\n" + text + "\n" + docsEnd + "\nb\n" }
+	if got, want := splice(around("old"), "new"), around("new"); got != want {
 		t.Errorf("want %q, got %q", want, got)
 	}
 }
@@ -323,7 +334,8 @@ func TestBarsAreJudged(t *testing.T) {
 		got[strings.SplitN(b.Name, " ", 3)[0]+" "+strings.SplitN(b.Name, " ", 3)[1]] += verdict
 	}
 	want := map[string]string{
-		"RSS per": "met", "edge CPU": "missednone", "echo through": "none", "`signalr-edge dev`": "none", "10 clients": "missed",
+		"RSS per": "met", "edge CPU": "missednone", "echo through": "none", "`signalr-edge dev`": "none",
+		"10 clients": "missed",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -333,5 +345,21 @@ func TestBarsAreJudged(t *testing.T) {
 	}
 	if text := string(s.Markdown("make bench")); !strings.Contains(text, "1.40 × (1.20 to 2.00, 3 pairs)") {
 		t.Errorf("want median and range of the ratio, got:\n%s", text)
+	}
+}
+
+func TestReasonsAreReadFromMetrics(t *testing.T) {
+	before := countedReasons([]byte(`# HELP signalr_edge_closed_total Connections that ended.
+signalr_edge_closed_total{category="x",endpoint="client",reason="slow_peer"} 2
+signalr_edge_closed_total{category="y",endpoint="client",reason="normal"} 7
+signalr_edge_deliveries_total 12
+`))
+	after := countedReasons([]byte(`signalr_edge_closed_total{category="x",endpoint="client",reason="slow_peer"} 1002
+signalr_edge_closed_total{category="y",endpoint="client",reason="normal"} 7
+signalr_edge_dropped_total{reason="no_payload"} 1e+06
+`))
+	want := map[string]int{"closed: slow_peer": 1000, "dropped: no_payload": 1_000_000}
+	if diff := cmp.Diff(want, since(before, after)); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -91,7 +91,8 @@ func newLoop(cfg WorkerConfig, shared *Board, errors io.Writer) (*loop, error) {
 		return nil, fmt.Errorf("create timerfd: %w", err)
 	}
 	for _, fd := range []int{l.wakeup, l.alarm} {
-		if err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}); err != nil {
+		interest := &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}
+		if err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, fd, interest); err != nil {
 			return nil, fmt.Errorf("watch descriptor: %w", err)
 		}
 	}
@@ -115,7 +116,7 @@ func (l *loop) run() error {
 	events := make([]unix.EpollEvent, 1024)
 	for !l.stopped {
 		n, err := unix.EpollWait(l.epoll, events, -1)
-		if err != nil && err != unix.EINTR { //nolint:errorlint // errno of a raw call
+		if err != nil && err != unix.EINTR {
 			return fmt.Errorf("wait for events: %w", err)
 		}
 		l.since = l.shared.Since.Load()
@@ -166,7 +167,8 @@ func (l *loop) event(e *unix.EpollEvent) {
 			l.board.StalledClosed.Add(1)
 			l.forget(c)
 		}
-	default:
+	case stateGone:
+	case stateNegotiating, stateUpgrading, stateHandshaking, stateReady:
 		l.receive(c)
 	}
 }
@@ -187,7 +189,7 @@ func (l *loop) receive(c *client) {
 	n, err := unix.Read(int(c.fd), l.buf[head:])
 	if n <= 0 {
 		switch {
-		case err == unix.EAGAIN || err == unix.EINTR: //nolint:errorlint // errno of a raw call
+		case err == unix.EAGAIN || err == unix.EINTR:
 		case err != nil:
 			l.drop(c, "read: "+err.Error())
 		default:
@@ -248,7 +250,7 @@ func (l *loop) dial() error {
 	}
 	l.clients, l.byFD[fd] = append(l.clients, c), c
 	l.pending++
-	if err := unix.Connect(fd, l.remote); err != nil && err != unix.EINPROGRESS { //nolint:errorlint // errno of a raw call
+	if err := unix.Connect(fd, l.remote); err != nil && err != unix.EINPROGRESS {
 		l.drop(c, "connect: "+err.Error())
 		return nil
 	}

@@ -84,7 +84,7 @@ func (t Traffic) template(p Protocol) template {
 	if t.Method != methodEcho {
 		args = []string{key, datum}
 	}
-	frame := appendClientFrame(nil, p.opcode(), p.invocation(id, t.Method, args...))
+	frame := clientFrame(p.opcode(), p.invocation(id, t.Method, args...))
 	return template{
 		frame: frame, key: bytes.Index(frame, []byte(key)),
 		stamp: bytes.Index(frame, []byte(datum[:StampSize])),
@@ -125,13 +125,14 @@ func (l *loop) sendDue() {
 			break
 		}
 		if c := l.clients[l.pings.done%len(l.clients)]; c.state == stateReady {
-			l.send(c, appendClientFrame(nil, c.protocol.opcode(), c.protocol.ping()))
+			l.send(c, clientFrame(c.protocol.opcode(), c.protocol.ping()))
 		}
 		l.pings.done++
 	}
 }
 
-// sendOne sends the plan's next message. It is stamped with the time it was due: a sender that falls behind must not hide it.
+// sendOne sends the plan's next message. It is stamped with the time it was due: a sender that falls behind must not
+// hide it.
 func (l *loop) sendOne(plan *sendPlan, due int64) {
 	senders := min(plan.Senders, len(l.clients))
 	if senders == 0 {
@@ -158,7 +159,7 @@ func (l *loop) sendOne(plan *sendPlan, due int64) {
 	n, err := unix.Write(int(c.fd), tpl.frame)
 	if n <= 0 {
 		l.board.Refused.Add(1)
-		if err != unix.EAGAIN { //nolint:errorlint // errno of a raw call
+		if err != unix.EAGAIN {
 			l.drop(c, fmt.Sprintf("write: %v", err))
 		}
 		return

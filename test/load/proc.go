@@ -16,7 +16,8 @@ const clockTick = 100
 
 // Usage is what a set of processes has used so far.
 type Usage struct {
-	// CPU is on-CPU time in seconds, exact to nanoseconds (schedstat); User and System split it with the precision of a tick.
+	// CPU is on-CPU time in seconds, exact to nanoseconds (schedstat); User and System split it with the precision of a
+	// tick.
 	CPU, User, System float64
 	// RSS is resident memory in bytes (smaps_rollup: VmRSS lags behind by pages per thread).
 	RSS     int64
@@ -95,7 +96,7 @@ func Machine(cpus int, goVersion, arch string) string {
 	if text, err := os.ReadFile("/proc/meminfo"); err == nil {
 		memory = fmt.Sprintf(", %.0f GiB of memory", float64(kilobytes(string(text), "MemTotal:"))/(1<<20))
 	}
-	return fmt.Sprintf("%d CPUs (%s)%s, Linux %s, %s; clients, app server and edge share the machine and talk over loopback",
+	return fmt.Sprintf("%d CPUs (%s)%s, Linux %s, %s; clients, app server and edge share it and talk over loopback",
 		cpus, arch, memory, kernel, goVersion)
 }
 

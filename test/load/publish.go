@@ -100,7 +100,8 @@ func (s *appServer) publishWindow(p Publish, send func(at int64) error) (r Publi
 	return r, nil
 }
 
-// join puts client i into group i modulo groups, each over the server connection that carries it, and waits for the acks.
+// join puts client i into group i modulo groups, each over the server connection that carries it, and waits for the
+// acks.
 func (s *appServer) join(groups int) error {
 	s.board.Server.Joined.Store(0)
 	s.mu.RLock()

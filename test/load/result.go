@@ -5,7 +5,9 @@ package load
 import (
 	"fmt"
 	"io"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -26,8 +28,8 @@ type Result struct {
 	Failed    int64 `json:"failed,omitempty"`
 
 	Seconds float64 `json:"seconds"`
-	// Sent counts messages as their senders see them, Refused those that could not be sent, Expected the deliveries that the sent
-	// ones must cause and Received those that happened.
+	// Sent counts messages as their senders see them, Refused those that could not be sent, Expected the deliveries that
+	// the sent ones must cause and Received those that happened.
 	Sent     int64 `json:"sent"`
 	Refused  int64 `json:"refused"`
 	Expected int64 `json:"expected"`
@@ -43,8 +45,8 @@ type Result struct {
 	PerSecond  float64      `json:"perSecond"`
 	Latency    Distribution `json:"latency"`
 
-	// EdgeCPU is the edge's CPU time per delivery (per connection in scenario connect), EdgeUserShare its share in user mode,
-	// EdgeCores the edge's load; the others are the bench's own price.
+	// EdgeCPU is the edge's CPU time per delivery (per connection in scenario connect), EdgeUserShare its share in user
+	// mode, EdgeCores the edge's load; the others are the bench's own price.
 	EdgeCPU       float64 `json:"edgeCpuMicros"`
 	EdgeUserShare float64 `json:"edgeUserShare"`
 	EdgeCores     float64 `json:"edgeCores"`
@@ -74,12 +76,13 @@ type Memory struct {
 // Slow is what became of clients that stopped reading.
 type Slow struct {
 	Stalled int64 `json:"stalled"`
-	// Cut counts those whose CloseConnection the app server got; CutAfter is when, from the first message they did not read.
+	// Cut counts those whose CloseConnection the app server got; CutAfter is when, from the first message they did not
+	// read.
 	Cut      int64        `json:"cut"`
 	CutAfter Distribution `json:"cutAfter"`
 	// HungUp counts those whose own socket saw the end without reading (a reset, or FIN with nothing before it).
 	HungUp int64 `json:"hungUp"`
-	// Reasons are the texts of those CloseConnections.
+	// Reasons is what the edge itself counted meanwhile, by series and reason, if it was asked.
 	Reasons map[string]int `json:"reasons"`
 	// Without is the same traffic without slow clients; P99Ratio compares the readers' p99 with it.
 	Without  Distribution `json:"without"`
@@ -164,9 +167,10 @@ func (r *Result) rows() [][2]string {
 		add("idle CPU", "%.2f %% of a core", m.IdleCPUPercent)
 	}
 	if s := r.Slow; s != nil {
-		add("slow clients cut", "%d of %d, median %.1f s, last %.1f s", s.Cut, s.Stalled, s.CutAfter.P50/1e3, s.CutAfter.Max/1e3)
-		for reason, n := range s.Reasons {
-			add("  reason", "%d × %q", n, reason)
+		add("slow clients cut", "%d of %d, median %.1f s, last %.1f s",
+			s.Cut, s.Stalled, s.CutAfter.P50/1e3, s.CutAfter.Max/1e3)
+		for _, reason := range slices.Sorted(maps.Keys(s.Reasons)) {
+			add("  the edge counts", "%d × %s", s.Reasons[reason], reason)
 		}
 		add("readers' p99 with / without", "%s / %s ms (%.2f)", figure(r.Latency.P99), figure(s.Without.P99), s.P99Ratio)
 		add("edge RSS at most", "%.1f MiB", float64(s.PeakRSS)/(1<<20))

@@ -51,7 +51,9 @@ func (b *Bench) publish(ctx context.Context, r Result, p Publish, d time.Duratio
 }
 
 // follow shows deliveries until the sender reports.
-func (b *Bench) follow(ctx context.Context, what string, sent chan error, d time.Duration, expected func() int64) error {
+func (b *Bench) follow(
+	ctx context.Context, what string, sent chan error, d time.Duration, expected func() int64,
+) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, d+sendSlack, fmt.Errorf("sending took longer than %v", d+sendSlack))
 	defer cancel()
 	progress := newProgress(b.opts.Log, b.opts.Terminal, what)
@@ -94,7 +96,8 @@ func (r *Result) deliveries(b *Bench, before usage, closedBefore int64) {
 	r.Latency = b.board.Latency()
 }
 
-// Echo makes clients call the app server, perSecond calls in all; invoke asks for a Completion, else the answer is a message.
+// Echo makes clients call the app server, perSecond calls in all; invoke asks for a Completion, else the answer is a
+// message.
 func (b *Bench) Echo(ctx context.Context, size int, perSecond float64, d time.Duration, invoke bool) (Result, error) {
 	r := b.result("echo")
 	r.Size, r.Rate = size, perSecond
@@ -121,7 +124,8 @@ func (b *Bench) SendToGroup(ctx context.Context, groups, size int, perSecond flo
 	if err := b.app.call(ctx, opJoin, groups, nil); err != nil {
 		return r, err
 	}
-	return b.traffic(ctx, r, Traffic{Method: methodGroup, Size: size, Clients: n, Senders: groups, Groups: groups}, perSecond, d)
+	t := Traffic{Method: methodGroup, Size: size, Clients: n, Senders: groups, Groups: groups}
+	return b.traffic(ctx, r, t, perSecond, d)
 }
 
 func (b *Bench) traffic(ctx context.Context, r Result, t Traffic, perSecond float64, d time.Duration) (Result, error) {

@@ -18,7 +18,8 @@ import (
 const (
 	// serverReadSize is the least room of a server connection's read buffer.
 	serverReadSize = 64 << 10
-	// sdkPingInterval is how old the SDK's last ping must be before it answers anything with a ping (service-protocol.md 4.3).
+	// sdkPingInterval is how old the SDK's last ping must be before it answers anything with a ping (service-protocol.md
+	// 4.3).
 	sdkPingInterval = 5 * time.Second
 )
 
@@ -108,7 +109,8 @@ func (c *serverConn) accept(migration int32) error {
 	}
 }
 
-// read waits for bytes and returns the bodies of all complete service frames. They are views, valid until the next read.
+// read waits for bytes and returns the bodies of all complete service frames. They are views, valid until the next
+// read.
 func (c *serverConn) read() ([][]byte, error) {
 	if len(c.early) > 0 {
 		early := c.early
@@ -153,7 +155,8 @@ func (c *serverConn) read() ([][]byte, error) {
 		bodies, stream = append(bodies, body), after
 	}
 	// The views stay where they are; what is incomplete moves to the other buffer.
-	c.text, c.spare = append(c.spare[:0], stream...), c.text
+	c.text, c.spare = c.spare[:0], c.text
+	c.text = append(c.text, stream...)
 	return bodies, nil
 }
 
@@ -195,7 +198,7 @@ func (c *serverConn) flushLocked() error {
 func (c *serverConn) control(op byte, payload []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, err := c.conn.Write(appendClientFrame(nil, op, payload)); err != nil {
+	if _, err := c.conn.Write(clientFrame(op, payload)); err != nil {
 		return fmt.Errorf("write to service: %w", err)
 	}
 	return nil
@@ -230,7 +233,7 @@ func (c *serverConn) ping(at time.Time, clients int) {
 
 // dataFor builds a ready WebSocket message around one service message and finds the stamps in it.
 func dataFor(m service.Message) (frame []byte, stamps []int) {
-	frame = appendClientFrame(nil, opBinary, service.Append(nil, m))
+	frame = clientFrame(opBinary, service.Append(nil, m))
 	empty := []byte(emptyDatum(0))
 	for at := 0; ; {
 		i := bytes.Index(frame[at:], empty)

@@ -38,11 +38,9 @@ func (b *Bench) SlowPeers(ctx context.Context, p SlowPlan) (Result, error) {
 	r.Clients, r.Size, r.Rate = total, p.Size, p.PerSecond
 	slow := &Slow{
 		Stalled: b.sum(func(w *WorkerBoard) *atomic.Int64 { return &w.Stalled }),
-		Without: alone.Latency, Reasons: map[string]int{},
+		Without: alone.Latency,
 	}
-	if err := b.app.call(ctx, opReasons, nil, nil); err != nil { // forget those of earlier
-		return r, err
-	}
+	before := b.service.Reasons(ctx)
 	stop := b.watchMemory(&slow.PeakRSS)
 	r, err = b.publish(ctx, r, Publish{
 		Size: p.Size, PerSecond: p.PerSecond, Count: max(1, int(p.PerSecond*p.With.Seconds())),
@@ -56,8 +54,9 @@ func (b *Bench) SlowPeers(ctx context.Context, p SlowPlan) (Result, error) {
 	if alone.Latency.P99 > 0 {
 		slow.P99Ratio = r.Latency.P99 / alone.Latency.P99
 	}
+	slow.Reasons = since(before, b.service.Reasons(ctx))
 	r.Slow = slow
-	return r, b.app.call(ctx, opReasons, nil, &slow.Reasons)
+	return r, nil
 }
 
 // watchMemory keeps the largest RSS of the edge in peak until the function it returns is called.

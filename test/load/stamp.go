@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A stamp is fixed-width ASCII inside a message's only string argument, so it is found in JSON and in MessagePack alike:
+// A stamp is fixed-width ASCII inside a message's only string argument, so it is found in JSON and in MessagePack
+// alike:
 //
 //	T=<19 digits: CLOCK_MONOTONIC ns>S<6 digits: sender>Q<10 digits: sequence>
 //

@@ -42,6 +42,14 @@ static void fail(const char *what) {
   exit(1);
 }
 
+// more_files lifts the soft limit of descriptors to the hard one.
+static void more_files(void) {
+  struct rlimit l;
+  if (getrlimit(RLIMIT_NOFILE, &l)) fail("getrlimit");
+  l.rlim_cur = l.rlim_max;
+  if (setrlimit(RLIMIT_NOFILE, &l)) fail("setrlimit");
+}
+
 static void watch(int ep, int fd) {
   struct epoll_event e = {.events = EPOLLIN, .data.fd = fd};
   if (epoll_ctl(ep, EPOLL_CTL_ADD, fd, &e)) fail("epoll_ctl");
@@ -120,6 +128,7 @@ static int server(int n, int size) {
 }
 
 int main(int argc, char **argv) {
+  more_files();
   if (argc == 4 && !strcmp(argv[1], "server")) return server(atoi(argv[2]), atoi(argv[3]));
   if (argc == 5 && !strcmp(argv[1], "sink")) return sink(atoi(argv[2]), atoi(argv[3]), atoi(argv[4]));
   fprintf(stderr, "usage: floor server N SIZE | floor sink PORT N FIRST\n");

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -21,7 +22,7 @@ import (
 
 func main() {
 	if err := run(); err != nil {
-		slog.Error("echoserver failed", "err", err)
+		_, _ = os.Stderr.WriteString("echoserver: " + err.Error() + "\n")
 		os.Exit(1)
 	}
 }
@@ -102,7 +103,15 @@ func serve(ctx context.Context, server *appserver.Server, listen string) error {
 	return errors.Join(err, server.Shutdown(context.WithoutCancel(ctx)))
 }
 
-// byQuery takes user and name from the query of negotiate: ?user=u.
+// byQuery takes the user and claims from the query of negotiate: ?user=u&claim=type:value&claim=...
 func byQuery(r *http.Request) (appserver.Identity, error) {
-	return appserver.Identity{UserID: r.URL.Query().Get("user")}, nil
+	q := r.URL.Query()
+	id := appserver.Identity{UserID: q.Get("user")}
+	for _, claim := range q["claim"] {
+		// The last colon parts them: long .NET claim types are addresses.
+		if i := strings.LastIndexByte(claim, ':'); i > 0 {
+			id.Claims = append(id.Claims, appserver.Claim{Type: claim[:i], Value: claim[i+1:]})
+		}
+	}
+	return id, nil
 }

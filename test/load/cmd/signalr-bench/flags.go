@@ -36,7 +36,7 @@ func scenario(use, short string, flags func(*cobra.Command),
 	}
 	fs := cmd.Flags()
 	fs.IntVar(&r.Clients, "clients", r.Clients, "client connections")
-	fs.IntVar(&r.Processes, "processes", r.Processes, "worker processes that hold them (each is bound by the limit of open files)")
+	fs.IntVar(&r.Processes, "processes", r.Processes, "worker processes that hold them (see the limit of open files)")
 	fs.StringVar(&r.connectionString, "connection-string", "", "service to measure: Endpoint=http://host:port;AccessKey=...;Version=1.0;")
 	fs.StringVar(&r.startEdge, "start-edge", "", "start this signalr-edge program on free loopback ports and measure it")
 	fs.IntVar(&r.edgePID, "edge-pid", 0, "process of the edge behind --connection-string, for CPU and memory")
@@ -45,7 +45,7 @@ func scenario(use, short string, flags func(*cobra.Command),
 	fs.StringVar(&r.Protocol, "protocol", r.Protocol, "hub protocol of the clients: json, messagepack or mixed")
 	fs.BoolVar(&r.Negotiate, "negotiate", false, "negotiate before each upgrade")
 	fs.IntVar(&r.InFlight, "in-flight", r.InFlight, "handshakes under way at once")
-	fs.IntVar(&r.ServerConnections, "server-connections", r.ServerConnections, "server connections of the bench's app server")
+	fs.IntVar(&r.ServerConnections, "server-connections", r.ServerConnections, "connections of the bench's app server")
 	fs.Int32Var(&r.MigrationLevel, "migration-level", 0, "migration level that the app server announces: 0, 1 or 2")
 	fs.DurationVar(&r.PingEvery, "client-ping", 0, "interval of each client's pings (stock clients: 15s); 0 sends none")
 	fs.IntVar(&r.ReceiveBuffer, "receive-buffer", 0, "SO_RCVBUF of the clients in bytes; 0 leaves the system's")
@@ -120,7 +120,7 @@ func writeJSON(cmd *cobra.Command, name string, v any) error {
 	if name == "-" {
 		_, err = cmd.OutOrStdout().Write(text)
 	} else {
-		err = os.WriteFile(name, text, 0o644) //nolint:gosec // results are no secret
+		err = os.WriteFile(name, text, 0o644)
 	}
 	if err != nil {
 		return fmt.Errorf("write results: %w", err)

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Command signalr-bench drives a SignalR service in Default mode with many clients and an app server of its own, and measures
-// deliveries, latency, losses, and the CPU time and memory of a signalr-edge on the same machine.
+// Command signalr-bench drives a SignalR service in Default mode with many clients and an app server of its own, and
+// measures deliveries, latency, losses, and the CPU time and memory of a signalr-edge on the same machine.
 //
 // It is flags, signals and exit codes only; package load does the work. It starts itself again as worker and appserver.
 package main
