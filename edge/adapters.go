@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/base64"
 	"net"
@@ -43,10 +44,45 @@ func (a authenticator) Client(token, hub string) (*transport.Identity, error) {
 	if t.CloseOnExpiry() {
 		id.Expires, _ = t.ExpiresOn()
 	}
-	for _, c := range auth.MappedClaims(t) {
-		id.Claims = append(id.Claims, service.Claim{Type: c.Type, Value: c.Value})
-	}
+	id.Claims = mapped(t)
+	id.Compact = compact(t)
 	return id, nil
+}
+
+// mapped are the claims as app servers expect them.
+func mapped(t *auth.Token) service.Claims {
+	claims := auth.MappedClaims(t)
+	out := make(service.Claims, len(claims))
+	for i, c := range claims {
+		out[i] = service.Claim{Type: c.Type, Value: c.Value}
+	}
+	return out
+}
+
+// compact keeps claims with the short names of the token: a third of what the mapped ones take.
+func compact(t *auth.Token) []byte {
+	claims := make(service.Claims, 0, len(t.Claims))
+	for _, c := range t.Claims {
+		switch c.Type {
+		case "aud", "exp", "iat", "nbf", "iss":
+		default:
+			claims = append(claims, service.Claim{Type: c.Type, Value: c.Value})
+		}
+	}
+	return service.AppendClaimsPayload(nil, claims)
+}
+
+// expand undoes compact. Claims that an app server has set are long already, and stay as they are.
+func expand(b []byte) service.Claims {
+	claims, err := service.DecodeClaimsPayload(b)
+	if err != nil {
+		return nil
+	}
+	t := &auth.Token{}
+	for _, c := range claims {
+		t.Claims = append(t.Claims, auth.Claim{Type: c.Type, Value: c.Value})
+	}
+	return mapped(t)
 }
 
 func (a authenticator) Server(token, hub string) (string, error) {
@@ -99,7 +135,7 @@ type sessions struct{ *shard.Shards }
 func (s sessions) Bind(fd int, sock net.Conn, buffered []byte, c *transport.Client) bool {
 	id := c.Identity
 	client := &shard.Client{
-		ID: c.ID, Hub: strings.Clone(c.Hub), User: id.User, Open: c.Open, Claims: service.AppendClaimsPayload(nil, id.Claims),
+		ID: c.ID, Hub: strings.Clone(c.Hub), User: id.User, Open: c.Open, Claims: bytes.Clone(id.Compact),
 		ServerID: id.ServerID, HandshakeTimeout: id.HandshakeTimeout, DetailedErrors: id.DetailedErrors,
 		Diagnostic: id.Diagnostic, Expires: id.Expires, Refuse: c.Refuse, Done: c.Done,
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/signalr-operator/signalr-operator/edge/config"
+	"github.com/signalr-operator/signalr-operator/edge/protocol/service"
 	"github.com/signalr-operator/signalr-operator/edge/reason"
 )
 
@@ -74,6 +75,10 @@ func (n *Node) Drain(ctx context.Context) {
 	n.handler.Drain()
 	n.publicServer.SetKeepAlivesEnabled(false)
 	_ = n.public.Close() // who comes now shall find another edge, or the next one on this address
+	n.registry.Announce(&service.ServiceEvent{
+		ObjectType: service.EventServiceInstance, ID: n.id, Kind: service.EventReloading,
+		Message: reason.Drain.Info().Text,
+	})
 	n.closeEvenly(ctx, time.Duration(cfg.Drain.Seconds)*time.Second)
 	n.Stop()
 	n.log.Info("drain finished")

@@ -28,8 +28,9 @@ import (
 )
 
 const (
-	// maxHeaderBytes bounds all headers of a request together (design.md section 10).
-	maxHeaderBytes = 16 << 10
+	// maxHeaderBytes bounds what net/http reads of a request's head: above the front door's own bound of 16 KiB for
+	// headers, which is refused with a reason, and with room for a token in the request line.
+	maxHeaderBytes = 32 << 10
 	// idleTimeout ends unused HTTP connections.
 	idleTimeout = 2 * time.Minute
 	// modeMemory: for so long after its last app server a hub still counts as one of Default mode, in dev without a
@@ -141,7 +142,7 @@ func (n *Node) assemble(cfg *config.Config) error {
 	})
 	n.shards, err = shard.New(shard.Config{
 		Count: n.options.Shards, Node: n.id, Metrics: n.metrics, Log: n.log, Limits: limits(cfg),
-		Choose: chooser(n.registry), CountMessages: n.messages.Add, Resolve: tokens.resolve, Start: time.Now(),
+		Choose: chooser(n.registry), CountMessages: n.messages.Add, Resolve: tokens.resolve, Expand: expand, Start: time.Now(),
 	})
 	if err != nil {
 		return err
@@ -150,8 +151,12 @@ func (n *Node) assemble(cfg *config.Config) error {
 	n.handler = transport.NewHandler(transport.Config{
 		Node: n.id, Auth: authenticator{n.verifier, time.Now}, Tokens: tokens, Sessions: sessions{n.shards},
 		Quota: connections{n.quota}, Serve: n.serveAppServer, Mode: n.mode, Native: shard.Native && !n.options.Stream,
-		Metrics: n.metrics, Log: n.log, Settings: doorSettings(cfg), Now: time.Now,
+		FirstUse: time.Duration(cfg.Timeouts.ConnectSeconds) * time.Second,
+		Metrics:  n.metrics, Log: n.log, Settings: doorSettings(cfg), Now: time.Now,
 	})
+	for _, r := range auth.Reasons() {
+		n.metrics.AuthFailures.WithLabelValues(string(r)) // at zero from the start
+	}
 	n.showQuota()
 	return nil
 }

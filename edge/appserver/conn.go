@@ -40,14 +40,17 @@ type Conn struct {
 	draining  atomic.Bool
 	congested atomic.Bool
 	ended     atomic.Uint32 // reason.Reason, the first one given
+	code      atomic.Uint32 // websocket.Code of the close frame, 0 for that of ended
 
 	bell chan struct{} // rings when the queue has something or ends
 
 	mu sync.Mutex
 	// queue is guarded by mu, as are the fields below: headroom bytes, then service frames.
 	queue    []byte
-	inFlight int
+	queued   int // frames in queue
+	inFlight int // bytes that the writer has taken
 	closing  bool
+	room     sync.Cond // rings when the writer is done with a batch, or the connection ends
 }
 
 func newConn(r *Registry, sock net.Conn, req Request) *Conn {
@@ -55,6 +58,7 @@ func newConn(r *Registry, sock net.Conn, req Request) *Conn {
 		registry: r, id: req.ID, hub: req.Hub, serverID: req.ServerID, sock: sock,
 		bell: make(chan struct{}, 1), queue: make([]byte, headroom),
 	}
+	c.room.L = &c.mu
 	c.lastIn.Store(r.now().Unix())
 	return c
 }
@@ -93,6 +97,7 @@ func (c *Conn) Data(connectionID string, p []byte) bool {
 	}
 	empty := len(c.queue) == headroom
 	c.queue = service.AppendConnectionData(c.queue, connectionID, p)
+	c.queued++
 	c.measure()
 	return empty
 }
@@ -106,8 +111,8 @@ func (c *Conn) Send(m service.Message) bool {
 	}
 	empty := len(c.queue) == headroom
 	c.queue = service.Append(c.queue, m)
+	c.queued++
 	c.measure()
-	c.registry.metrics.ServerMessagesOut.Inc()
 	return empty
 }
 
@@ -115,6 +120,19 @@ func (c *Conn) Send(m service.Message) bool {
 func (c *Conn) measure() {
 	if len(c.queue)+c.inFlight > c.registry.settings.Load().MaxQueue {
 		c.congested.Store(true)
+	}
+}
+
+// deaf is how many times the congestion bound may wait for an app server before it is not listened to any more: it
+// asks, and does not take the answers.
+const deaf = 4
+
+// awaitRoom keeps the reader from taking more questions while their answers fill the memory.
+func (c *Conn) awaitRoom() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for !c.closing && len(c.queue)+c.inFlight > deaf*c.registry.settings.Load().MaxQueue {
+		c.room.Wait()
 	}
 }
 
@@ -138,6 +156,7 @@ func (c *Conn) Close(r reason.Reason) {
 	c.ended.CompareAndSwap(0, uint32(r))
 	c.mu.Lock()
 	c.closing = true
+	c.room.Broadcast()
 	c.mu.Unlock()
 	_ = c.sock.SetDeadline(time.Now().Add(closeTimeout))
 	c.Flush()
@@ -150,9 +169,10 @@ func (c *Conn) write() {
 	for range c.bell {
 		for {
 			c.mu.Lock()
-			batch, end := c.queue, c.closing
-			c.queue, c.inFlight = spare[:headroom], len(batch)-headroom
+			batch, frames, end := c.queue, c.queued, c.closing
+			c.queue, c.queued, c.inFlight = spare[:headroom], 0, len(batch)-headroom
 			c.mu.Unlock()
+			c.registry.metrics.ServerMessagesOut.Add(float64(frames))
 			if len(batch) == headroom {
 				spare = batch
 				if end {
@@ -186,12 +206,13 @@ func (c *Conn) writeBatch(batch []byte, end bool) bool {
 		if isTimeout(err) {
 			r = reason.ServerConnStalled
 		}
-		c.ended.CompareAndSwap(0, uint32(r))
+		c.Close(r)
 		_ = c.sock.Close() // ends the reader
 		return false
 	}
 	c.mu.Lock()
 	c.inFlight = 0
+	c.room.Broadcast()
 	ready := len(c.queue) < c.registry.settings.Load().MaxQueue/2 && c.congested.Load()
 	if ready {
 		c.congested.Store(false)
@@ -205,7 +226,10 @@ func (c *Conn) writeBatch(batch []byte, end bool) bool {
 
 // goodbye sends the close frame: 1000 unless the peer broke the protocol, for the SDK logs any other code as an error.
 func (c *Conn) goodbye() {
-	code := websocket.Code(reason.Reason(c.ended.Load()).Info().Code)
+	code := websocket.Code(c.code.Load())
+	if code == 0 {
+		code = websocket.Code(reason.Reason(c.ended.Load()).Info().Code)
+	}
 	if code == 0 {
 		code = websocket.CodeNormal
 	}

@@ -76,7 +76,8 @@ type Registry struct {
 	mu sync.Mutex
 	// The fields below are guarded by mu.
 	hubs     map[string]*hub
-	sequence int64 // of the last servers answer
+	greeting map[*Conn]struct{} // their handshake request has not come yet
+	sequence int64              // of the last servers answer
 	stopped  bool
 }
 
@@ -115,7 +116,7 @@ func (p *process) invocationHold(now time.Time) time.Duration {
 func NewRegistry(c Config) *Registry {
 	r := &Registry{
 		node: c.Node, router: c.Router, metrics: c.Metrics, log: c.Log, admit: c.Admit, clients: c.Clients,
-		capacity: c.Capacity, now: c.Now, hubs: map[string]*hub{},
+		capacity: c.Capacity, now: c.Now, hubs: map[string]*hub{}, greeting: map[*Conn]struct{}{},
 	}
 	r.settings.Store(&c.Settings)
 	return r
@@ -164,6 +165,9 @@ func (r *Registry) all() []*Conn {
 func (r *Registry) Stop(why reason.Reason) {
 	r.mu.Lock()
 	r.stopped = true
+	for c := range r.greeting {
+		_ = c.sock.SetReadDeadline(time.Now()) // ends the wait for the handshake request
+	}
 	r.mu.Unlock()
 	r.CloseAll(why)
 	r.wait.Wait()
@@ -176,6 +180,13 @@ func (r *Registry) CloseAll(why reason.Reason) {
 	}
 }
 
+// Announce says m to every app server.
+func (r *Registry) Announce(m service.Message) {
+	for _, c := range r.all() {
+		c.say(m)
+	}
+}
+
 // Refuse says why to every app server in a ServiceError, then ends the connections (spec 3.6, type 15).
 func (r *Registry) Refuse(why reason.Reason, text string) {
 	for _, c := range r.all() {
@@ -184,6 +195,33 @@ func (r *Registry) Refuse(why reason.Reason, text string) {
 	}
 }
 
+// enter notes a connection whose handshake begins, unless the registry has stopped. leave must follow.
+func (r *Registry) enter(c *Conn) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stopped {
+		return false
+	}
+	r.wait.Add(1)
+	r.greeting[c] = struct{}{}
+	return true
+}
+
+func (r *Registry) leave(c *Conn) {
+	r.greeted(c)
+	r.wait.Done()
+}
+
+// greeted takes note that a connection's handshake request came, or will not come any more. False: the registry has
+// stopped in the meantime.
+func (r *Registry) greeted(c *Conn) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.greeting, c)
+	return !r.stopped
+}
+
+// add makes an accepted connection known: from here on it may be chosen.
 func (r *Registry) add(c *Conn) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -203,7 +241,9 @@ func (r *Registry) add(c *Conn) bool {
 	p.conns++
 	c.process = p
 	h.conns = append(h.conns, c)
-	h.lastSeen = r.now()
+	if c.kind != service.ConnectionWeak {
+		h.lastSeen = r.now()
+	}
 	r.metrics.ServerConnections.Inc()
 	r.metrics.ServersOpened.Inc()
 	return true

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"time"
 
@@ -14,6 +15,9 @@ import (
 
 // readBuffer is what one read takes: many messages at once on a busy connection.
 const readBuffer = 64 << 10
+
+// textStopping refuses who comes while the edge stops.
+const textStopping = "The service is shutting down."
 
 // Request is what the upgrade request said.
 type Request struct {
@@ -30,14 +34,23 @@ type Request struct {
 // Serve speaks the service protocol on an upgraded socket until it ends, and closes it. buffered is what was read
 // behind the upgrade request.
 func (r *Registry) Serve(sock net.Conn, buffered []byte, req Request) {
-	r.wait.Add(1)
-	defer r.wait.Done()
-	c := newConn(r, sock, req)
-	rd := reader{conn: c, ws: websocket.NewReader(true, 0), buf: make([]byte, readBuffer)}
-	_ = sock.SetDeadline(time.Now().Add(r.settings.Load().Handshake))
 	defer func() { _ = sock.Close() }()
+	c := newConn(r, sock, req)
+	_ = sock.SetDeadline(time.Now().Add(r.settings.Load().Handshake))
+	if !r.enter(c) {
+		r.metrics.Count(reason.ServerConnDrain, 1)
+		return
+	}
+	defer r.leave(c)
+	// The boundaries of WebSocket messages mean nothing (spec 2.2), so neither does their size: frames are bounded.
+	rd := reader{conn: c, ws: websocket.NewReader(true, math.MaxInt32), buf: make([]byte, readBuffer)}
 	hello, err := rd.hello(buffered)
-	if err != nil {
+	switch {
+	case !r.greeted(c):
+		r.refuse(c, reason.ServerConnDrain, textStopping)
+		return
+	case err != nil:
+		c.blame(err)
 		r.refuse(c, reason.ServerConnHandshake, "Handshake failed: "+err.Error())
 		return
 	}
@@ -47,12 +60,14 @@ func (r *Registry) Serve(sock net.Conn, buffered []byte, req Request) {
 	}
 	c.kind, c.migratable = hello.ConnectionType, hello.MigrationLevel != service.MigrationOff
 	_ = sock.SetDeadline(time.Time{})
+	// The answer is in the queue before anybody can know the connection: nothing may overtake it (spec 4.1).
+	c.Send(&service.HandshakeResponse{ConnectionID: c.id})
 	if !r.add(c) {
-		r.refuse(c, reason.ServerConnDrain, "The service is shutting down.")
+		r.refuse(c, reason.ServerConnDrain, textStopping)
 		return
 	}
 	r.wait.Go(c.write)
-	c.say(&service.HandshakeResponse{ConnectionID: c.id})
+	c.Flush()
 	r.log.Debug("server connection open", "hub", c.hub, "connectionID", c.id, "serverID", c.serverID)
 	if c.kind != service.ConnectionWeak {
 		r.router.Arrived(c)
@@ -99,7 +114,11 @@ func (r *Registry) refuse(c *Conn, why reason.Reason, text string) {
 	r.log.Debug("server connection refused", "hub", c.hub, "connectionID", c.id, "reason", why.String())
 	b := service.Append(nil, &service.HandshakeResponse{ErrorMessage: text})
 	b = websocket.AppendFrame(nil, websocket.OpBinary, b)
-	b = websocket.AppendClose(b, websocket.CodeNormal, "")
+	code := websocket.Code(c.code.Load())
+	if code == 0 {
+		code = websocket.CodeNormal
+	}
+	b = websocket.AppendClose(b, code, "")
 	_ = c.sock.SetDeadline(time.Now().Add(closeTimeout))
 	if _, err := c.sock.Write(b); err == nil {
 		r.linger(c)
@@ -161,12 +180,14 @@ func (rd *reader) run() {
 	}
 	rd.ready = nil
 	for {
+		c.awaitRoom()
 		n, err := c.sock.Read(rd.buf)
 		if n > 0 {
 			c.lastIn.Store(c.registry.now().Unix())
 			c.registry.metrics.ServerBytesIn.Add(float64(n))
 			if ferr := rd.feed(rd.buf[:n], func(body []byte) error { rd.take(body); return nil }); ferr != nil {
 				if !errors.Is(ferr, errClosed) {
+					c.blame(ferr)
 					c.say(&service.ServiceError{ErrorMessage: ferr.Error()})
 				}
 				c.ended.CompareAndSwap(0, uint32(whyOf(ferr)))
@@ -177,6 +198,13 @@ func (rd *reader) run() {
 			c.ended.CompareAndSwap(0, uint32(reason.ServerConnGone))
 			return
 		}
+	}
+}
+
+// blame keeps the close code of a peer that broke RFC 6455.
+func (c *Conn) blame(err error) {
+	if violation, ok := errors.AsType[*websocket.ProtocolError](err); ok {
+		c.code.Store(uint32(violation.Code))
 	}
 }
 
@@ -269,7 +297,7 @@ func (rd *reader) take(body []byte) {
 			ErrorType:    "NotSupportedException",
 			ErrorMessage: "This service knows access keys only: use a connection string with an AccessKey.",
 		})
-	case *service.HandshakeRequest, *service.ConnectionFlowControl, *service.Ack:
+	case *service.ConnectionFlowControl: // a late PauseAck: links are not moved this way yet
 	default:
 		if !r.router.Dispatch(c, m) {
 			r.metrics.Count(reason.DropUnknownType, 1)

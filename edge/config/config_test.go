@@ -282,11 +282,15 @@ func TestLiveReloadable(t *testing.T) {
 			c.Limits = Limits{MessagePolicy: MessagePolicySoft}
 			c.CORS = CORS{AllowedOrigins: []string{"https://x"}}
 			c.Log = Log{Level: LogLevelDebug, Format: LogFormatText}
+			c.Tier, c.Units = TierPremium, 7
 		}, nil},
 		"everything that is not": {func(c *Config) {
-			*c = Config{Auth: c.Auth, Quota: c.Quota, Limits: c.Limits, CORS: c.CORS, Log: c.Log, Node: "other"}
+			*c = Config{
+				Auth: c.Auth, Quota: c.Quota, Limits: c.Limits, CORS: c.CORS, Log: c.Log,
+				Tier: c.Tier, Units: c.Units, Node: "other",
+			}
 		}, []string{
-			"configVersion", "node", "listen", "serviceMode", "tier", "units", "timeouts", "trustedProxies", "drain",
+			"configVersion", "node", "listen", "serviceMode", "timeouts", "trustedProxies", "drain",
 		}},
 		"a certificate":             {func(c *Config) { c.Listen.TLS.CertFile = "x" }, []string{"listen"}},
 		"the same in another place": {func(c *Config) { *c = *full() }, nil},

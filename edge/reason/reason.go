@@ -29,6 +29,9 @@ func (k Kind) String() string {
 	return [...]string{"close", "refuse", "drop", "server-close"}[k]
 }
 
+// HubPlaceholder in a text is replaced by the hub's name.
+const HubPlaceholder = "{hub}"
+
 // Info is one row of the catalogue.
 type Info struct {
 	// Reason is the row's key.
@@ -41,7 +44,8 @@ type Info struct {
 	Status int
 	// Code is the WebSocket close code of a close (RFC 6455 7.4.1); 0 means the socket is cut without a close frame.
 	Code uint16
-	// Text is the fixed service text that clients and callers see; internal detail is never part of it.
+	// Text is the fixed service text that clients and callers see; internal detail is never part of it. HubPlaceholder
+	// stands for the hub's name.
 	Text string
 	// AllowReconnect is the hub Close message's allowReconnect: whether clients may come back by themselves.
 	AllowReconnect bool
@@ -157,7 +161,7 @@ var table = [count]Info{
 		Text: "Application server closed the connection", Category: "ServerConnectionClosed",
 		Description: "The app server shuts down and let the client go."},
 	NoServer: {Name: "no-server", Code: 1000, Category: "NoAvailableServerConnection",
-		Text: "This hub is in Default mode, where client traffic is routed to app servers, " +
+		Text: "Hub '{hub}' is in Default mode, where client traffic is routed to app servers, " +
 			"and no app server is connected.",
 		Description: "No app server was connected for the hub while the client waited after its handshake request."},
 	StickyServerMissing: {Name: "sticky-server-missing", Code: 1000, Category: "ServerConnectionNotFound",

@@ -1,6 +1,8 @@
 package shard
 
 import (
+	"strings"
+
 	hubproto "github.com/signalr-operator/signalr-operator/edge/protocol/hub"
 	"github.com/signalr-operator/signalr-operator/edge/protocol/service"
 	"github.com/signalr-operator/signalr-operator/edge/protocol/websocket"
@@ -66,7 +68,7 @@ func (sh *shard) end(s *session, r reason.Reason, detail string) {
 // farewell is the hub's goodbye: a Close message behind a finished handshake, the handshake's error before it.
 func (sh *shard) farewell(s *session, r reason.Reason, detail string, greeted bool) *frame {
 	info := r.Info()
-	text := info.Text
+	text := strings.ReplaceAll(info.Text, reason.HubPlaceholder, s.hubName())
 	if detail != "" && s.detailed {
 		if text == "" {
 			text = detail

@@ -295,9 +295,7 @@ func (x *Shards) refresh(from Link, m *service.RefreshAuth) {
 			sh.watch(s)
 		}
 		sh.send(from, &service.Ack{AckID: m.AckID, Status: service.AckOK})
-		if claims, err := service.DecodeClaimsPayload(s.claims); err == nil {
-			sh.send(s.link, &service.UpdateConnectionClaims{ConnectionID: id, Claims: claims})
-		}
+		sh.send(s.link, &service.UpdateConnectionClaims{ConnectionID: id, Claims: x.expand(s.claims)})
 	})
 }
 
@@ -310,7 +308,7 @@ func (x *Shards) claims(from Link, m *service.GetConnectionClaims) {
 	x.toOne(id, 0, func(sh *shard) {
 		ack := &service.Ack{AckID: m.AckID, Status: service.AckNotFound}
 		if s := sh.connection(from.Hub(), id); s != nil {
-			ack.Status, ack.Payload = service.AckOK, s.claims
+			ack.Status, ack.Payload = service.AckOK, service.AppendClaimsPayload(nil, x.expand(s.claims))
 		}
 		sh.send(from, ack)
 	})

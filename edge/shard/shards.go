@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/signalr-operator/signalr-operator/edge/metrics"
+	"github.com/signalr-operator/signalr-operator/edge/protocol/service"
 	"github.com/signalr-operator/signalr-operator/edge/reason"
 )
 
@@ -46,6 +47,8 @@ type Config struct {
 	CountMessages func(n int64)
 	// Resolve finds the connection of a connection token (spec 3.7).
 	Resolve func(token string) (id string, ok bool)
+	// Expand turns a client's kept claims into what app servers expect.
+	Expand func(compact []byte) service.Claims
 	// Start is the zero of the shards' clock.
 	Start time.Time
 }
@@ -61,6 +64,7 @@ type Shards struct {
 	choose  Choose
 	count   func(int64)
 	resolve func(string) (string, bool)
+	expand  func([]byte) service.Claims
 	start   time.Time
 	done    sync.WaitGroup
 
@@ -76,7 +80,7 @@ type hubStats struct{ clients atomic.Int64 }
 func New(c Config) (*Shards, error) {
 	x := &Shards{
 		node: c.Node, seed: maphash.MakeSeed(), metrics: c.Metrics, log: c.Log, choose: c.Choose,
-		count: c.CountMessages, resolve: c.Resolve, start: c.Start, hubs: map[string]*hubStats{},
+		count: c.CountMessages, resolve: c.Resolve, expand: c.Expand, start: c.Start, hubs: map[string]*hubStats{},
 	}
 	x.limits.Store(&c.Limits)
 	n := c.Count

@@ -48,7 +48,7 @@ func (h *Handler) client(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := &Client{
-		ID: connectionID, Hub: q.hub, Identity: id, Refuse: h.Mode(q.hub, q.fromServer), Done: h.Quota.Release,
+		ID: connectionID, Hub: q.hub, Identity: id, Refuse: h.Mode(q.hub, q.fromServer), Done: h.release,
 		Open: &service.OpenConnection{
 			ConnectionID: connectionID, Claims: id.Claims,
 			Headers: h.forwardedHeaders(r, id), QueryString: q.forward,
@@ -105,7 +105,7 @@ func (h *Handler) connectionID(q query, id *Identity) (string, reason.Reason) {
 
 // claim makes the first use of a connection token; the second is refused.
 func (h *Handler) claim(connectionID string) reason.Reason {
-	if h.used.put(connectionID, "", 2*firstUse) {
+	if h.used.put(connectionID, "", h.FirstUse+time.Minute) {
 		return reason.None
 	}
 	return h.known(connectionID)
@@ -195,6 +195,9 @@ func (h *Handler) badUpgrade(w http.ResponseWriter, err error) {
 	http.Error(w, bad.Text, bad.Status)
 }
 
+// upgradeTimeout is how long the 101 may take to be written.
+const upgradeTimeout = 15 * time.Second
+
 // hijack takes the socket out of net/http, answers 101 on it, and returns it with what was read behind the request.
 func hijack(w http.ResponseWriter, r *http.Request) (net.Conn, []byte, error) {
 	sock, rw, err := http.NewResponseController(w).Hijack()
@@ -206,7 +209,7 @@ func hijack(w http.ResponseWriter, r *http.Request) (net.Conn, []byte, error) {
 		b, _ := rw.Reader.Peek(n) // cannot fail: it is buffered
 		buffered = append([]byte(nil), b...)
 	}
-	_ = sock.SetDeadline(time.Now().Add(firstUse))
+	_ = sock.SetDeadline(time.Now().Add(upgradeTimeout))
 	if _, err := sock.Write(websocket.AppendUpgradeResponse(nil, r.Header.Get("Sec-Websocket-Key"))); err != nil {
 		_ = sock.Close()
 		return nil, nil, err

@@ -19,6 +19,8 @@ type Identity struct {
 	User string
 	// Claims are the claims for the app server: names mapped, repeats kept.
 	Claims service.Claims
+	// Compact are the claims in the form that is kept as long as the connection lives.
+	Compact []byte
 	// ServerID, StickyPreferred and StickyRequired bind the client to an app server.
 	ServerID        string
 	StickyPreferred bool
@@ -102,7 +104,9 @@ type Config struct {
 	// says that an app server's SDK sent it here.
 	Mode func(hub string, fromServer bool) reason.Reason
 	// Native says that the sessions can take descriptors.
-	Native   bool
+	Native bool
+	// FirstUse is the time from negotiate to the connection.
+	FirstUse time.Duration
 	Metrics  *metrics.Metrics
 	Log      *slog.Logger
 	Settings Settings
@@ -114,13 +118,14 @@ type Handler struct {
 	Config
 	settings atomic.Pointer[Settings]
 	draining atomic.Bool
+	release  func()  // Quota.Release, made once
 	used     *ledger // connection tokens after their first use
 	offered  *ledger // connection ids of negotiate version 0
 }
 
 // NewHandler returns the public handler.
 func NewHandler(c Config) *Handler {
-	h := &Handler{Config: c, used: newLedger(c.Now), offered: newLedger(c.Now)}
+	h := &Handler{Config: c, release: c.Quota.Release, used: newLedger(c.Now), offered: newLedger(c.Now)}
 	h.settings.Store(&c.Settings)
 	return h
 }
@@ -134,25 +139,50 @@ func (h *Handler) Drain() { h.draining.Store(true) }
 // ServeHTTP routes by path. net/http's mux is not used for it would redirect `//`, which clients send
 // (client-protocol.md 1.1).
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	switch r.URL.Path {
-	case "/client", "/client/":
-		if h.cors(w, r) {
-			h.client(w, r)
-		}
-	case "/client/negotiate", "/client//negotiate", "/client/negotiate/":
-		if h.cors(w, r) {
-			h.negotiate(w, r)
-		}
-	case "/server", "/server/":
-		h.server(w, r)
-	case "/api/health":
-		h.health(w, r)
-	case "/api/v1/auth/accessKey":
-		h.refuse(w, reason.Unauthorized, "This service knows access keys only: "+
-			"use a connection string with an AccessKey.")
-	default:
-		h.refuse(w, reason.NotFound, "")
+	serve, pages := h.route(r.URL.Path)
+	if pages && !h.cors(w, r) {
+		return
 	}
+	if headerBytes(r.Header) > maxHeaders {
+		h.refuse(w, reason.HeadersTooLarge, "")
+		return
+	}
+	serve(w, r)
+}
+
+// route finds what answers a path, and whether pages of other origins may ask.
+func (h *Handler) route(path string) (serve http.HandlerFunc, pages bool) {
+	switch path {
+	case "/client", "/client/":
+		return h.client, true
+	case "/client/negotiate", "/client//negotiate", "/client/negotiate/":
+		return h.negotiate, true
+	case "/server", "/server/":
+		return h.server, false
+	case "/api/health":
+		return h.health, false
+	case "/api/v1/auth/accessKey":
+		return h.accessKey, false
+	}
+	return func(w http.ResponseWriter, _ *http.Request) { h.refuse(w, reason.NotFound, "") }, false
+}
+
+// maxHeaders bounds the headers of a request, names and values together (design.md section 10). net/http has a bound
+// of its own above it, for what is not even parsed.
+const maxHeaders = 16 << 10
+
+func headerBytes(head http.Header) (n int) {
+	for name, values := range head {
+		for _, v := range values {
+			n += len(name) + len(v) + len(": \r\n")
+		}
+	}
+	return n
+}
+
+// accessKey tells an app server with an Entra identity that there is none here (service-protocol.md 2.8).
+func (h *Handler) accessKey(w http.ResponseWriter, _ *http.Request) {
+	h.refuse(w, reason.Unauthorized, "This service knows access keys only: use a connection string with an AccessKey.")
 }
 
 // health answers without a token, and cheaply (service-protocol.md 8.5).

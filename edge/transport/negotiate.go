@@ -4,13 +4,9 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/signalr-operator/signalr-operator/edge/reason"
 )
-
-// firstUse is the time from negotiate to the connection (design.md section 10).
-const firstUse = 15 * time.Second
 
 type transportInfo struct {
 	Transport       string   `json:"transport"`
@@ -69,7 +65,7 @@ func (h *Handler) negotiate(w http.ResponseWriter, r *http.Request) {
 	}
 	if version == 0 {
 		// The id is what comes back: remember that it was given to this hub and user.
-		h.offered.put(connectionID, q.hub+"\x00"+id.User, firstUse)
+		h.offered.put(connectionID, q.hub+"\x00"+id.User, h.FirstUse)
 	} else {
 		a.ConnectionToken = token
 	}

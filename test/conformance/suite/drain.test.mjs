@@ -44,7 +44,7 @@ async function load(client, on, tally) {
       tally.answered += 1;
     } catch (error) {
       // An echo under way when the Close came is cancelled by the client; between connections there is nowhere to send.
-      assert.match(String(error), /Invocation canceled|not in the 'Connected' State/);
+      assert.match(String(error), /Invocation canceled|Service reloading|not in the 'Connected' State/);
       tally.cancelled += 1;
       await until(`${client.user} to be back`, () => client.hub.state === 'Connected' || client.count('closed'), 60_000);
       assert.equal(client.count('closed'), 0, `${client.user} did not come back: ${client.events.at(-1).error}`);
