@@ -69,8 +69,8 @@ func SignRaw(header, key, payload string) string {
 	return signed + "." + enc.EncodeToString(mac.Sum(nil))
 }
 
-// Client returns a good client token for a hub and, unless empty, a user.
-func Client(hub, user string) string {
+// ClientToken returns a good client token for a hub and, unless empty, a user.
+func ClientToken(hub, user string) string {
 	c := ClientClaims(hub)
 	if user != "" {
 		c["asrs.s.uid"] = user
@@ -78,5 +78,5 @@ func Client(hub, user string) string {
 	return Sign(c)
 }
 
-// Server returns a good server token.
-func Server(hub string) string { return Sign(ServerClaims(hub)) }
+// ServerToken returns a good server token.
+func ServerToken(hub string) string { return Sign(ServerClaims(hub)) }
