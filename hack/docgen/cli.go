@@ -11,16 +11,31 @@ import (
 	"strings"
 )
 
-// programs are the commands users run, by name and package.
-var programs = []struct{ name, pkg string }{
-	{"signalr-edge", "./edge/cmd/edge"},
-	{"signalr-bench", "./test/load/cmd/signalr-bench"},
+// program is a command that users run, by name and package.
+type program struct{ name, pkg string }
+
+// cliPage is about the programs that serve and measure.
+func cliPage(ctx context.Context, root string) ([]byte, error) {
+	return helpPage(ctx, root, "# Command line\n\n", []program{
+		{"signalr-edge", "./edge/cmd/edge"},
+		{"signalr-operator", "./controllers/cmd/manager"},
+		{"signalr-bench", "./test/load/cmd/signalr-bench"},
+	})
 }
 
-// cliPage builds each program and lets it say how it is used: the page shows what a user sees.
-func cliPage(ctx context.Context, root string) ([]byte, error) {
+// pluginPage is about the plugin for kubectl.
+func pluginPage(ctx context.Context, root string) ([]byte, error) {
+	return helpPage(ctx, root, "# kubectl signalr\n\nA plugin: kubectl finds the program `kubectl-signalr` on the "+
+		"`PATH`. `make build` puts it into `bin/`.\n\nEvery command takes the flags that the first section lists, beside its own: "+
+		"kubectl's. Those of `az signalr` have az's names.\n\n", []program{
+		{"kubectl-signalr", "./controllers/cmd/kubectl-signalr"},
+	})
+}
+
+// helpPage builds each program and lets it say how it is used: the page shows what a user sees.
+func helpPage(ctx context.Context, root, head string, programs []program) ([]byte, error) {
 	var w bytes.Buffer
-	w.WriteString("# Command line\n\n")
+	w.WriteString(head)
 	dir, err := os.MkdirTemp("", "docgen")
 	if err != nil {
 		return nil, fmt.Errorf("make a folder: %w", err)
@@ -37,7 +52,8 @@ func cliPage(ctx context.Context, root string) ([]byte, error) {
 		if out, err := build.CombinedOutput(); err != nil {
 			return nil, fmt.Errorf("build %s: %w: %s", p.name, err, out)
 		}
-		if err := commandHelp(ctx, &w, program, p.name, nil); err != nil {
+		shown := strings.Replace(p.name, "kubectl-", "kubectl ", 1) // kubectl's rule for plugins
+		if err := commandHelp(ctx, &w, program, shown, nil); err != nil {
 			return nil, err
 		}
 	}
@@ -49,11 +65,14 @@ const deepest = 3
 
 // commandHelp writes the help of one command, then of each of its sub-commands.
 func commandHelp(ctx context.Context, w *bytes.Buffer, program, name string, path []string) error {
-	out, err := exec.CommandContext(ctx, program, append(path, "--help")...).CombinedOutput()
+	run := exec.CommandContext(ctx, program, append(path, "--help")...)
+	run.Env = append(os.Environ(), "HOME=~") // where a default is below the user's folder, it is everybody's
+	out, err := run.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%s --help: %w: %s", strings.Join(append([]string{name}, path...), " "), err, out)
 	}
 	help := strings.ReplaceAll(strings.TrimSpace(string(out)), program, name)
+	help, _, _ = strings.Cut(help, "\n\nGlobal Flags:\n") // said once, by the program itself
 	fmt.Fprintf(w, "%s %s\n\n```text\n%s\n```\n\n", strings.Repeat("#", 2+min(len(path), 1)),
 		strings.Join(append([]string{name}, path...), " "), help)
 	if len(path) == deepest {

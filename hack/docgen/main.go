@@ -40,6 +40,7 @@ var pages = []page{
 	{name: "metrics.md", write: metricsPage},
 	{name: "config.md", write: configPage},
 	{name: "cli.md", write: cliPage},
+	{name: "kubectl-signalr.md", write: pluginPage},
 }
 
 func run(ctx context.Context, root string) error {

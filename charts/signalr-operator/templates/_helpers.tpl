@@ -1,0 +1,53 @@
+{{/* What the objects are called and labelled. */}}
+
+{{- define "signalr-operator.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* The release's name where it has the chart's in it, else both; 40 characters, to leave room for what follows. */}}
+{{- define "signalr-operator.fullname" -}}
+{{- $name := include "signalr-operator.name" . -}}
+{{- $both := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
+{{- default $both .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "signalr-operator.serviceAccountName" -}}
+{{- $default := ternary (include "signalr-operator.fullname" .) "default" .Values.serviceAccount.create -}}
+{{- default $default .Values.serviceAccount.name -}}
+{{- end -}}
+
+{{- define "signalr-operator.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "signalr-operator.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: manager
+{{- end -}}
+
+{{- define "signalr-operator.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | replace "+" "_" | trunc 63 | quote }}
+app.kubernetes.io/name: {{ include "signalr-operator.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/part-of: signalr-operator
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "signalr-operator.image" -}}
+{{- $tag := default .Chart.AppVersion .Values.image.tag -}}
+{{- $version := ternary (printf "@%s" .Values.image.digest) (printf ":%s" $tag) (not (empty .Values.image.digest)) -}}
+{{- printf "%s%s" .Values.image.repository $version -}}
+{{- end -}}
+
+{{/* What no schema can say. */}}
+{{- define "signalr-operator.check" -}}
+{{- with .Values.leaderElection -}}
+{{- if ge (int .renewSeconds) (int .leaseSeconds) -}}
+{{- fail "leaderElection.renewSeconds must be less than leaderElection.leaseSeconds" -}}
+{{- end -}}
+{{- if ge (int .retrySeconds) (int .renewSeconds) -}}
+{{- fail "leaderElection.retrySeconds must be less than leaderElection.renewSeconds" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}

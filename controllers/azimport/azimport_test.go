@@ -1,0 +1,245 @@
+package azimport
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
+
+	signalrv1alpha1 "github.com/signalr-operator/signalr-operator/api/v1alpha1"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// show writes everything that an import says.
+func show(t *testing.T, result *Result) string {
+	t.Helper()
+	var w strings.Builder
+	for _, d := range result.Dropped {
+		fmt.Fprintf(&w, "dropped: %s: %s\n", d.Field, d.Why)
+	}
+	for _, i := range result.Imports {
+		for _, d := range i.Dropped {
+			fmt.Fprintf(&w, "dropped: %s: %s\n", d.Field, d.Why)
+		}
+		for _, n := range i.Notes {
+			fmt.Fprintf(&w, "note: %s\n", n)
+		}
+		text, err := yaml.Marshal(map[string]any{"metadata": i.Instance.ObjectMeta, "spec": i.Instance.Spec})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Write(text)
+	}
+	return w.String()
+}
+
+func TestDocuments(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no documents: %v", err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			document, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			result, err := Parse(document)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := show(t, result)
+			if strings.Contains(got, "nobody-may-see") || strings.Contains(got, "secret-in-a-url") {
+				t.Errorf("a secret of the document is shown:\n%s", got)
+			}
+			golden := strings.TrimSuffix(file, ".json") + ".out"
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("(-want +got; -update writes it):\n%s", diff)
+			}
+		})
+	}
+}
+
+// around puts properties into what the REST API returns.
+func around(properties string) []byte {
+	return []byte(`{"type": "Microsoft.SignalRService/SignalR", "name": "chat", "location": "westeurope",
+		"sku": {"name": "Standard_S1", "capacity": 1}, "properties": {` + properties + `}}`)
+}
+
+func TestWhatIsDropped(t *testing.T) {
+	for name, tc := range map[string]struct {
+		properties string
+		dropped    []string
+	}{
+		"nothing of what is default": {
+			properties: `"tls": {"clientCertEnabled": true}, "disableLocalAuth": false, "cors": {"allowedOrigins": ["*"]},
+				"networkACLs": {"defaultAction": "Allow", "publicNetwork": {"allow": null, "deny": null}, "ipRules": null}`,
+		},
+		"rules that deny": {
+			properties: `"networkACLs": {"defaultAction": "Allow", "publicNetwork": {"deny": ["RESTAPI"]}}`,
+			dropped:    []string{"networkACLs.publicNetwork.deny[0]"},
+		},
+		"live trace": {
+			properties: `"liveTraceConfiguration": {"enabled": "true", "categories": [{"name": "x", "enabled": "true"}]}`,
+			dropped: []string{
+				"liveTraceConfiguration.categories[0].enabled",
+				"liveTraceConfiguration.categories[0].name",
+				"liveTraceConfiguration.enabled",
+			},
+		},
+		"live trace that is off": {
+			properties: `"liveTraceConfiguration": {"enabled": "false", "categories": [{"name": "x", "enabled": "true"}]}`,
+		},
+		"access keys that are off": {`"disableLocalAuth": true`, []string{"disableLocalAuth"}},
+		"a keep-alive": {
+			properties: `"serverless": {"keepAliveIntervalInSeconds": 20, "connectionTimeoutInSeconds": 30}`,
+			dropped:    []string{"serverless.keepAliveIntervalInSeconds"},
+		},
+		"an endpoint taken out": {
+			properties: `"regionEndpointEnabled": "Disabled"`,
+			dropped:    []string{"regionEndpointEnabled"},
+		},
+		"what this program never saw": {
+			properties: `"futureThing": {"a": [1, {"b": false}]}`,
+			dropped:    []string{"futureThing.a[0]", "futureThing.a[1].b"},
+		},
+		"a feature nobody knows": {
+			properties: `"features": [{"flag": "Teleport", "value": "on"}]`,
+			dropped:    []string{"features[0].flag", "features[0].value"},
+		},
+		"a private endpoint": {
+			properties: `"privateEndpointConnections": [{"id": "x"}]`,
+			dropped:    []string{"privateEndpointConnections[0].id"},
+		},
+		"a firewall": {
+			properties: `"applicationFirewall": {"maxClientConnectionLifetimeInSeconds": 60}`,
+			dropped:    []string{"applicationFirewall.maxClientConnectionLifetimeInSeconds"},
+		},
+		"a feature's odd properties": {
+			properties: `"features": [{"flag": "ServiceMode", "value": "Default", "properties": {"x": "y"}}]`,
+			dropped:    []string{"features[0].properties.x"},
+		},
+		"an identity that there is no": {properties: `"identity": {"type": "None"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			result, err := Parse(around(tc.properties))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, d := range result.Imports[0].Dropped {
+				got = append(got, strings.TrimPrefix(d.Field, "properties."))
+				if d.Why == "" {
+					t.Errorf("%s: it does not say why", d.Field)
+				}
+			}
+			if diff := cmp.Diff(tc.dropped, got); diff != "" {
+				t.Errorf("dropped (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestWhatIsTakenOver(t *testing.T) {
+	result, err := Parse(around(`"resourceStopped": "true", "features": [{"flag": "servicemode", "value": "classic"}],
+		"cors": {"allowedOrigins": ["https://a.example", "https://a.example", "*"]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := signalrv1alpha1.SignalRInstanceSpec{
+		Tier: signalrv1alpha1.TierStandard, Units: 1, State: signalrv1alpha1.StateStopped,
+		ServiceMode: signalrv1alpha1.ServiceModeClassic,
+	}
+	if diff := cmp.Diff(want, result.Imports[0].Instance.Spec); diff != "" {
+		t.Errorf("spec (-want +got):\n%s", diff)
+	}
+}
+
+func TestWhatIsRefused(t *testing.T) {
+	for name, tc := range map[string]struct{ document, want string }{
+		"no JSON":                {`name: chat`, "read JSON"},
+		"JSON of something else": {`{"name": "chat"}`, "no SignalR service found"},
+		"an empty list":          {`[]`, "no SignalR service found"},
+		"a template without services": {
+			`{"$schema": "x", "resources": [{"type": "Microsoft.Storage/x"}]}`,
+			"no SignalR service",
+		},
+		"a state without services": {`{"format_version": "1.0", "values": {}}`, "no SignalR service found"},
+		"a size that is none": {
+			`{"type": "Microsoft.SignalRService/SignalR", "sku": {"name": "Basic"}}`,
+			"Standard_S1",
+		},
+		"a size that is an expression": {
+			`{"$schema": "x", "resources": [{"type": "Microsoft.SignalRService/SignalR", "sku": {"name": "[concat('a')]"}}]}`,
+			"sku",
+		},
+		"units that are none": {
+			`{"type": "Microsoft.SignalRService/SignalR", "sku": {"name": "Free_F1", "capacity": 0.5}}`,
+			"number of units",
+		},
+		"a mode that is none": {
+			string(around(`"features": [{"flag": "ServiceMode", "value": "Auto"}]`)),
+			"Serverless",
+		},
+		"another kind": {
+			`{"type": "Microsoft.SignalRService/SignalR", "kind": "RawWebSockets"}`,
+			"RawWebSockets",
+		},
+		"a list with a stranger": {`[{"name": "chat"}]`, "[0]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Parse([]byte(tc.document))
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("want an error with %q, got %v", tc.want, err)
+			}
+		})
+	}
+}
+
+func TestNames(t *testing.T) {
+	for name, good := range map[string]bool{
+		"chat": true, "a": true, "a-1": true, "Chat": false, "1chat": false, "chat-": false, "": false, "chat.web": false,
+		strings.Repeat("a", 40): true, strings.Repeat("a", 41): false,
+	} {
+		i := Import{Instance: &signalrv1alpha1.SignalRInstance{}}
+		i.Rename(name)
+		if err := i.Check(); (err == nil) != good {
+			t.Errorf("%q: want good %t, got %v", name, good, err)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	files, err := filepath.Glob("testdata/*.json")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range files {
+		document, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(document)
+	}
+	f.Fuzz(func(t *testing.T, document []byte) {
+		result, err := Parse(document)
+		if (err == nil) != (result != nil) {
+			t.Fatalf("want a result or an error, got %v, %v", result, err)
+		}
+	})
+}

@@ -1,0 +1,243 @@
+package azimport
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// field is one thing that a resource says: its name, its place in the document, its value.
+type field struct {
+	name, at string
+	value    any
+}
+
+// row reads one field into an instance.
+type row func(c *conversion, f field) error
+
+// resource is a SignalR service as a document has it.
+type resource struct {
+	// at is its place in the document, name what Azure calls it.
+	at, name string
+	fields   []field
+	// table knows the fields by their names in lower case: Azure's tools do not agree on the case.
+	table map[string]row
+}
+
+// Azure's and Terraform's names of the kinds.
+const (
+	armType       = "microsoft.signalrservice/signalr"
+	terraformType = "azurerm_signalr_service"
+)
+
+// resources finds the services in a document of any kind, and lists what else of SignalR is in it.
+func resources(content any) (found []resource, dropped []Drop, err error) {
+	switch content := content.(type) {
+	case []any: // az signalr list
+		for i, item := range content {
+			one, more, err := resources(item)
+			if err != nil {
+				return nil, nil, fmt.Errorf("[%d]: %w", i, err)
+			}
+			found, dropped = append(found, one...), append(dropped, more...)
+		}
+		return found, dropped, nil
+	case map[string]any:
+		switch {
+		case content["format_version"] != nil: // terraform show -json
+			return terraform(content)
+		case content["resources"] != nil && content["$schema"] != nil:
+			return template(content)
+		case isType(content["type"], armType) || content["sku"] != nil && content["features"] != nil:
+			return []resource{armResource("", content)}, nil, nil
+		}
+	}
+	return nil, nil, errNothing
+}
+
+func isType(value any, want string) bool {
+	text, ok := value.(string)
+	return ok && strings.EqualFold(text, want)
+}
+
+// armResource reads a resource as the REST API and templates have it (with properties) or as az shows it (flat).
+func armResource(at string, content map[string]any) resource {
+	r := resource{at: at, name: text(content["name"]), table: armTable}
+	prefix := ""
+	if at != "" {
+		prefix = at + "."
+	}
+	for _, key := range slices.Sorted(maps.Keys(content)) {
+		properties, ok := content[key].(map[string]any)
+		if key != "properties" || !ok {
+			r.fields = append(r.fields, field{name: key, at: prefix + key, value: content[key]})
+			continue
+		}
+		for _, inner := range slices.Sorted(maps.Keys(properties)) {
+			r.fields = append(r.fields, field{name: inner, at: prefix + "properties." + inner, value: properties[inner]})
+		}
+	}
+	return r
+}
+
+// template finds the services in an ARM template and puts in the values of its parameters and variables.
+func template(content map[string]any) (found []resource, dropped []Drop, err error) {
+	t := templateValues{parameters: object(content["parameters"]), variables: object(content["variables"])}
+	each := func(at string, item any) {
+		entry := object(item)
+		kind := text(entry["type"])
+		switch {
+		case strings.EqualFold(kind, armType):
+			resolved, _ := t.resolve(entry).(map[string]any)
+			for _, f := range []string{"apiVersion", "dependsOn", "comments", "scope"} {
+				delete(resolved, f) // the template's, not the service's
+			}
+			found = append(found, armResource(at, resolved))
+			for i, child := range list(resolved["resources"]) {
+				inner := fmt.Sprintf("%s.resources[%d]", at, i)
+				dropped = append(dropped, Drop{Field: inner, Why: whyResource(text(object(child)["type"]))})
+			}
+		case strings.HasPrefix(strings.ToLower(kind), armType+"/") || isAutoscale(kind):
+			dropped = append(dropped, Drop{Field: at, Why: whyResource(kind)})
+		}
+	}
+	switch items := content["resources"].(type) {
+	case []any:
+		for i, item := range items {
+			each(fmt.Sprintf("resources[%d]", i), item)
+		}
+	case map[string]any: // languageVersion 2.0, as newer compilers of Bicep write
+		for _, key := range slices.Sorted(maps.Keys(items)) {
+			each("resources."+key, items[key])
+		}
+	}
+	return found, dropped, nil
+}
+
+// isAutoscale tells whether a resource scales something: it may be the service.
+func isAutoscale(kind string) bool { return strings.Contains(strings.ToLower(kind), "autoscale") }
+
+// whyResource says why a resource beside the services is dropped.
+func whyResource(kind string) string {
+	lower := strings.ToLower(kind)
+	for _, known := range []struct{ part, why string }{
+		{"replica", "run an instance in the other cluster and give app servers both endpoints"},
+		{"customdomain", "set spec.exposure.hostName and additionalHostNames"},
+		{"custom_domain", "set spec.exposure.hostName and additionalHostNames"},
+		{"customcertificate", "set spec.exposure.tls"},
+		{"custom_certificate", "set spec.exposure.tls"},
+		{"sharedprivatelink", "edges reach what the cluster's network reaches"},
+		{"shared_private_link", "edges reach what the cluster's network reaches"},
+		{"network_acl", "the edges do not check addresses yet"},
+		{"autoscale", "if it scales the service, set spec.autoscale"},
+	} {
+		if strings.Contains(lower, known.part) {
+			return kind + ": " + known.why
+		}
+	}
+	return kind + ": not known to this program"
+}
+
+// templateValues are what expressions of a template may name.
+type templateValues struct{ parameters, variables map[string]any }
+
+// reference matches the only expressions that are understood: one parameter or one variable.
+var reference = regexp.MustCompile(`^\[(parameters|variables)\('([^']+)'\)\]$`)
+
+// resolve puts default values of parameters and values of variables into a value, at any depth. Other expressions stay
+// as they are; who reads them says what is missing.
+func (t templateValues) resolve(value any) any {
+	switch value := value.(type) {
+	case string:
+		m := reference.FindStringSubmatch(value)
+		if m == nil {
+			return value
+		}
+		var found any
+		if m[1] == "parameters" {
+			found = object(lookup(t.parameters, m[2]))["defaultValue"]
+		} else {
+			found = lookup(t.variables, m[2])
+		}
+		if found == nil || found == any(value) {
+			return value
+		}
+		return templateValues{parameters: t.parameters}.resolve(found) // variables may name parameters, and no more
+	case map[string]any:
+		out := make(map[string]any, len(value))
+		for key, inner := range value {
+			out[key] = t.resolve(inner)
+		}
+		return out
+	case []any:
+		out := make([]any, 0, len(value))
+		for _, inner := range value {
+			out = append(out, t.resolve(inner))
+		}
+		return out
+	default:
+		return value
+	}
+}
+
+// lookup finds a name in whatever case, as templates do.
+func lookup(values map[string]any, name string) any {
+	for key, value := range values {
+		if strings.EqualFold(key, name) {
+			return value
+		}
+	}
+	return nil
+}
+
+// terraform finds the services in a state or a plan.
+func terraform(content map[string]any) (found []resource, dropped []Drop, err error) {
+	values := object(content["planned_values"])
+	if len(values) == 0 {
+		values = object(content["values"])
+	}
+	var walk func(module map[string]any)
+	walk = func(module map[string]any) {
+		for _, item := range list(module["resources"]) {
+			entry := object(item)
+			kind, address := text(entry["type"]), text(entry["address"])
+			switch {
+			case text(entry["mode"]) == "data":
+			case kind == terraformType:
+				found = append(found, terraformResource(address, object(entry["values"])))
+			case strings.HasPrefix(kind, terraformType) || isAutoscale(kind):
+				dropped = append(dropped, Drop{Field: address, Why: whyResource(kind)})
+			}
+		}
+		for _, child := range list(module["child_modules"]) {
+			walk(object(child))
+		}
+	}
+	walk(object(values["root_module"]))
+	return found, dropped, nil
+}
+
+func terraformResource(at string, values map[string]any) resource {
+	r := resource{at: at, name: text(values["name"]), table: terraformTable}
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		r.fields = append(r.fields, field{name: key, at: at + "." + key, value: values[key]})
+	}
+	return r
+}
+
+func object(value any) map[string]any {
+	content, _ := value.(map[string]any)
+	return content
+}
+
+func list(value any) []any {
+	items, _ := value.([]any)
+	return items
+}
+
+func text(value any) string {
+	said, _ := value.(string)
+	return said
+}

@@ -1,0 +1,383 @@
+package controllers
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+
+	signalrv1alpha1 "github.com/signalr-operator/signalr-operator/api/v1alpha1"
+	"github.com/signalr-operator/signalr-operator/controllers/autoscale"
+	"github.com/signalr-operator/signalr-operator/controllers/resources"
+	"github.com/signalr-operator/signalr-operator/edge/config"
+)
+
+// decision is what should be, and what there is to say about it.
+type decision struct {
+	keys       keysPlan
+	keysSecret string
+	loadedAll  bool
+
+	use     use
+	scaling autoscale.Decision
+	units   signalrv1alpha1.UnitsStatus
+	quota   signalrv1alpha1.QuotaStatus
+
+	// wanted is the number of edges to get to, replicas the number for now: a scale-in marks its pods first.
+	wanted, replicas int32
+	marks            map[string]bool
+
+	backplane            signalrv1alpha1.BackplaneMode
+	unsupportedBackplane string
+	// unsupported names the field that asks for what the running edges cannot do.
+	unsupported string
+
+	rollout rollout
+	update  string
+	input   resources.Input
+	// edgeConfig is the edges' configuration and edgeHash its hash; nil while there are no keys.
+	edgeConfig *config.Config
+	edgeHash   string
+
+	endpointPending string
+	// problems are what a person has to mend, beside what applying will meet.
+	problems []error
+	// events are told with the status that shows them; keyEvents and edgeEvents when the Secret or the Deployment was
+	// written that they are about, and done are those to be told in any case.
+	events, keyEvents, edgeEvents, done []event
+	// next is when to look again at the latest, the zero time when the usual poll will do.
+	next time.Time
+}
+
+// decide says what should be. It reads nothing that is not in o but the list of instances, for upgrades by policy; and it
+// changes nothing but the memory of the instance.
+func (r *Reconciler) decide(ctx context.Context, o *observed) (*decision, error) {
+	d := &decision{keysSecret: resources.KeysSecretName(o.instance.Name)}
+	if ref := o.instance.Spec.Auth.AccessKeys.ExistingSecretRef; ref != nil {
+		d.keysSecret = ref.Name
+	}
+	if err := r.decideKeys(o, d); err != nil {
+		return nil, err
+	}
+	d.learnCapabilities(o)
+	d.decideUnits(o)
+	d.decideEdges(o)
+	d.input = r.inputFor(o, d)
+	var err error
+	if d.rollout, err = r.planRollout(ctx, o, d.input); err != nil {
+		return nil, err
+	}
+	d.input.Image, d.input.Revision, d.input.Template = d.rollout.image, d.rollout.revision, d.rollout.template
+	if err := d.decideCertificates(o); err != nil {
+		return nil, err
+	}
+	d.update = d.rollout.update
+	d.edgeEvents = append(d.edgeEvents, d.rollout.events...)
+	d.decideConfig(o)
+	d.decideEndpoint(o)
+	for _, err := range []error{imageTrouble(o.edges), replicaTrouble(o.deployment), d.scheduleTrouble()} {
+		if err != nil {
+			d.problems = append(d.problems, err)
+		}
+	}
+	return d, nil
+}
+
+func (d *decision) scheduleTrouble() error {
+	if d.scaling.Err == nil {
+		return nil
+	}
+	return stalled(signalrv1alpha1.ReasonInvalidReference, "%s", d.scaling.Err)
+}
+
+// again notes that something is due at a time.
+func (d *decision) again(at time.Time) {
+	if !at.IsZero() && (d.next.IsZero() || at.Before(d.next)) {
+		d.next = at
+	}
+}
+
+func (r *Reconciler) decideKeys(o *observed, d *decision) (err error) {
+	shown := meta.FindStatusCondition(o.instance.Status.Conditions, signalrv1alpha1.ConditionKeysReady)
+	d.keys, err = planKeys(keysInput{
+		now: o.now.Time, spec: &o.instance.Spec.Auth.AccessKeys, config: o.config,
+		edge: o.edgeSecret.secret, own: o.ownSecret.secret, user: o.userSecret.secret, remembered: o.memory.keys,
+		loaded: o.current != nil && (len(o.edges) == 0 || o.loaded(o.current)),
+		shown:  shown != nil && shown.Reason == signalrv1alpha1.ReasonRotationQueued,
+		random: r.Random,
+	})
+	if err != nil {
+		return err
+	}
+	d.loadedAll = o.loaded(&d.keys.state)
+	d.keyEvents = keyEvents(&d.keys, d.keysSecret)
+	d.again(d.keys.next)
+	if d.keys.invalidReference {
+		d.problems = append(d.problems, stalled(signalrv1alpha1.ReasonInvalidReference, "%s", d.keys.problem))
+	}
+	return nil
+}
+
+// learnCapabilities remembers what all edges that answer can do. While none does, what is known stays.
+func (d *decision) learnCapabilities(o *observed) {
+	var common []string
+	understood, n := 0, 0
+	for _, e := range o.edges {
+		if !e.known || e.pod.DeletionTimestamp != nil {
+			continue
+		}
+		if n == 0 {
+			common, understood = slices.Clone(e.status.Capabilities), e.status.ConfigVersion
+		}
+		common = slices.DeleteFunc(common, func(c string) bool { return !slices.Contains(e.status.Capabilities, c) })
+		understood = min(understood, e.status.ConfigVersion)
+		n++
+	}
+	if n == 0 {
+		// After a restart, with edges that cannot be asked: several edges or a backplane are proof of one thing at least.
+		if o.memory.capabilities == nil && (o.workload.desired > 1 ||
+			o.instance.Status.Backplane.Mode == signalrv1alpha1.BackplaneManaged) {
+			o.memory.capabilities = []string{resources.CapabilityBackplane}
+		}
+		return
+	}
+	o.memory.capabilities, o.memory.configVersion = common, understood
+	mode := o.instance.Spec.ServiceMode
+	switch {
+	case !slices.Contains(common, "mode/"+string(mode)):
+		d.unsupported = fmt.Sprintf("spec.serviceMode: the running edge cannot serve %s: it says so of none but %s", mode,
+			modesOf(common))
+	case understood < resources.OldestConfigVersion:
+		d.unsupported = "spec.edge.image: the running edge understands only configurations older than this operator writes"
+	}
+}
+
+// modesOf names the service modes among capabilities.
+func modesOf(capabilities []string) string {
+	var modes []string
+	for _, c := range capabilities {
+		if mode, ok := strings.CutPrefix(c, "mode/"); ok {
+			modes = append(modes, mode)
+		}
+	}
+	if len(modes) == 0 {
+		return "no mode"
+	}
+	return strings.Join(modes, ", ")
+}
+
+// decideUnits says how many units are in force, and what of them is used.
+func (d *decision) decideUnits(o *observed) {
+	d.use = measure(o.edges)
+	d.use.messages = o.memory.messages.add(o.edges, o.instance.Status.Usage, o.now.Time)
+	in := autoscale.Input{
+		Spec: &o.instance.Spec, Current: o.instance.Status.Units.Effective, Unreachable: o.unreachable(),
+		History: o.memory.history, Now: o.now.Time,
+	}
+	for _, e := range o.edges {
+		if e.known {
+			in.Edges = append(in.Edges, autoscale.Edge{
+				Node: e.status.Node, Connections: e.status.Connections.Client, MessagesToday: e.status.Messages.Today,
+				LoadPercent: e.status.Load.Percent,
+			})
+		}
+	}
+	d.scaling = autoscale.Decide(in)
+	o.memory.history = d.scaling.History
+	d.again(d.scaling.NextChange)
+	d.units = signalrv1alpha1.UnitsStatus{Desired: d.scaling.Desired, Effective: d.scaling.Effective}
+	d.quota.Connections, d.quota.MessagesPerDay = resources.Quota(o.instance.Spec.Tier, d.units.Effective)
+	if was := o.instance.Status.Units.Effective; was != 0 && was != d.units.Effective {
+		d.events = append(d.events, normal(eventScaled, "Scale", "units in force go from %d to %d", was, d.units.Effective))
+	}
+}
+
+// decideEdges says how many edges there should be, for now and in the end.
+func (d *decision) decideEdges(o *observed) {
+	spec, memory := &o.instance.Spec, o.memory
+	joins := slices.Contains(memory.capabilities, resources.CapabilityBackplane)
+	d.wanted = resources.Replicas(spec, d.units.Effective, d.use.clients, joins)
+	d.backplane = resources.BackplaneMode(spec, o.instance.Status.Backplane.Mode, d.wanted, joins)
+	if !joins {
+		d.backplane = signalrv1alpha1.BackplaneEmbedded
+	}
+	if !joins && memory.capabilities != nil && !o.stopped() {
+		ideal := resources.Replicas(spec, d.units.Effective, d.use.clients, true)
+		mode := resources.BackplaneMode(spec, o.instance.Status.Backplane.Mode, ideal, true)
+		switch {
+		case spec.Backplane.Mode == signalrv1alpha1.BackplaneManaged, spec.Backplane.Mode == signalrv1alpha1.BackplaneExternal:
+			d.unsupportedBackplane = fmt.Sprintf("spec.backplane.mode: the running edge cannot use a backplane of mode %s: "+
+				"one edge serves all units", mode)
+		case ideal > 1:
+			d.unsupportedBackplane = "spec.units, spec.edge.unitsPerPod and spec.edge.minReplicas ask for several edges, and " +
+				"the running edge cannot be one of several: one edge serves all units"
+		}
+	}
+	w := o.workload
+	d.replicas = d.wanted
+	switch {
+	case !w.exists, d.wanted == 0:
+	case d.wanted < w.desired && (o.unreachable() > 0 || w.rolling()):
+		d.replicas = w.desired // blind, or busy: nothing goes in
+	default:
+		d.replicas, d.marks = scaleIn(w.desired, d.wanted, o.edges)
+	}
+	if d.replicas != d.wanted {
+		d.again(o.now.Add(eagerInterval))
+	}
+	if w.exists && w.desired != d.replicas {
+		switch {
+		case w.desired == 0:
+			d.edgeEvents = append(d.edgeEvents, normal(eventStarted, "Start", "the edges are started"))
+		case d.replicas == 0:
+			d.edgeEvents = append(d.edgeEvents, normal(eventStopped, "Stop", "the edges are stopped, drained"))
+		default:
+			d.edgeEvents = append(d.edgeEvents, normal(eventEdgesScaled, "Scale", "edges go from %d to %d", w.desired, d.replicas))
+		}
+	}
+}
+
+// inputFor returns what children are built from, but for image and template.
+func (r *Reconciler) inputFor(o *observed, d *decision) resources.Input {
+	in := resources.Input{
+		Instance: o.instance, Units: d.units.Effective, Replicas: d.replicas,
+		Capabilities: o.memory.capabilities, ConfigVersion: o.memory.configVersion,
+		Kinds: resources.Kinds{
+			HTTPRoute: o.installed[httpRouteGVK], Certificate: o.installed[certificateGVK],
+			ServiceMonitor: o.installed[serviceMonitorGVK],
+		},
+		AdminNamespaces: r.AdminNamespaces,
+		Keys: resources.KeySet{
+			ConnectionTokenKey: d.keys.state.connectionToken, AdminToken: d.keys.state.admin,
+			Annotations: d.keys.state.annotations(),
+		},
+	}
+	if d.keys.state.valid() {
+		in.Keys.Keys = d.keys.state.keys()
+	}
+	if o.config != nil {
+		in.FormerHosts = o.config.Auth.AudienceHosts
+	}
+	if s, ok := o.child(serviceGVK, resources.ServiceName(o.instance.Name)).(*corev1.Service); ok {
+		for _, i := range s.Status.LoadBalancer.Ingress {
+			if in.PublicAddress = i.Hostname; in.PublicAddress == "" {
+				in.PublicAddress = i.IP
+			}
+			break
+		}
+		if len(s.Spec.Ports) > 0 {
+			in.NodePort = s.Spec.Ports[0].NodePort
+		}
+	}
+	return in
+}
+
+// decideCertificates takes the backplane's certificates from its Secret, or makes new ones when it is time.
+func (d *decision) decideCertificates(o *observed) (err error) {
+	if d.backplane != signalrv1alpha1.BackplaneManaged {
+		return nil
+	}
+	if s := o.backplaneSecret.secret; s != nil {
+		d.input.Backplane = resources.Certificates{
+			CA: s.Data["ca.crt"], Certificate: s.Data["tls.crt"], Key: s.Data["tls.key"],
+		}
+	}
+	if d.input.Backplane.Due(o.now.Time) {
+		d.input.Backplane, err = resources.NewCertificates(o.instance.Name, o.instance.Namespace, o.now.Time)
+	}
+	return err
+}
+
+// decideConfig renders the edges' configuration. Edges whose template stays keep what of it they cannot take over
+// without a restart.
+func (d *decision) decideConfig(o *observed) {
+	if !d.keys.state.valid() {
+		return
+	}
+	c := resources.EdgeConfig(d.input)
+	if o.config != nil && d.rollout.template != nil {
+		c = resources.KeepRunning(o.config, c)
+	}
+	d.edgeConfig, d.edgeHash = c, c.Hash()
+}
+
+// decideEndpoint says whether the endpoint can be used: whether those that give addresses and certificates have.
+func (d *decision) decideEndpoint(o *observed) {
+	e := o.instance.Spec.Exposure
+	name := o.instance.Name
+	switch e.Type {
+	case signalrv1alpha1.ExposureLoadBalancer:
+		if d.input.PublicAddress == "" {
+			d.endpointPending = "the load balancer has no address yet"
+		}
+	case signalrv1alpha1.ExposureNodePort:
+		if d.input.NodePort == 0 {
+			d.endpointPending = "the Service has no node port yet"
+		}
+	case signalrv1alpha1.ExposureGateway:
+		switch route, ok := o.child(httpRouteGVK, name).(*unstructured.Unstructured); {
+		case !o.installed[httpRouteGVK]:
+			d.endpointPending = "spec.exposure.type: the kind HTTPRoute of the Gateway API is not installed"
+		case !ok || !routeAccepted(route):
+			d.endpointPending = "no Gateway of spec.exposure.gateway.parentRefs has accepted the route yet"
+		}
+	case signalrv1alpha1.ExposureNone, signalrv1alpha1.ExposureIngress:
+	}
+	if d.endpointPending != "" || e.TLS == nil || e.TLS.IssuerRef == nil {
+		return
+	}
+	switch certificate, ok := o.child(certificateGVK, resources.CertificateName(name)).(*unstructured.Unstructured); {
+	case !o.installed[certificateGVK]:
+		d.endpointPending = "spec.exposure.tls.issuerRef: the kind Certificate of cert-manager is not installed"
+	case !ok || !conditionTrue(certificate.Object, "Ready", "status", "conditions"):
+		d.endpointPending = "the certificate of spec.exposure.tls.issuerRef is not issued yet"
+	}
+}
+
+// child returns a live child, nil when it does not exist.
+func (o *observed) child(gvk schema.GroupVersionKind, name string) any {
+	return o.children[childID{gvk.GroupKind(), types.NamespacedName{Namespace: o.instance.Namespace, Name: name}}]
+}
+
+// routeAccepted tells whether any parent has accepted a route.
+func routeAccepted(route *unstructured.Unstructured) bool {
+	parents, _, _ := unstructured.NestedSlice(route.Object, "status", "parents")
+	return slices.ContainsFunc(parents, func(p any) bool {
+		parent, ok := p.(map[string]any)
+		return ok && conditionTrue(parent, "Accepted", "conditions")
+	})
+}
+
+// conditionTrue tells whether the list of conditions at path has one of a type that is True.
+func conditionTrue(in map[string]any, conditionType string, path ...string) bool {
+	conditions, _, _ := unstructured.NestedSlice(in, path...)
+	return slices.ContainsFunc(conditions, func(c any) bool {
+		condition, ok := c.(map[string]any)
+		return ok && condition["type"] == conditionType && condition["status"] == "True"
+	})
+}
+
+// backplaneReady returns how many nodes of the managed backplane are ready.
+func (o *observed) backplaneReady() int32 {
+	if s, ok := o.child(statefulSetGVK, resources.BackplaneName(o.instance.Name)).(*appsv1.StatefulSet); ok {
+		return s.Status.ReadyReplicas
+	}
+	return 0
+}
+
+// loadedMark is what edge pods are annotated with to have their kubelet refresh the mounted configuration at once: a
+// digest of the configuration's hash, which itself digests secrets.
+func loadedMark(configHash string) string {
+	sum := sha256.Sum256([]byte(configHash))
+	return hex.EncodeToString(sum[:8])
+}

@@ -1,0 +1,127 @@
+package controllers
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	signalrv1alpha1 "github.com/signalr-operator/signalr-operator/api/v1alpha1"
+)
+
+// terminalError ends a reconcile until a person acts: it becomes the condition Stalled with its reason. It is looked at
+// again at the usual poll, or when something watched changes, never with growing speed.
+type terminalError struct {
+	// reason is a reason of the condition Stalled.
+	reason string
+	// message says what is wrong and what to do; no addresses, generated names, tokens or counters.
+	message string
+}
+
+func (e *terminalError) Error() string { return e.reason + ": " + e.message }
+
+// waitError ends a reconcile for a known time: something outside has to happen first, and nobody has to act.
+type waitError struct {
+	// message says what is awaited.
+	message string
+	// after is when to look again.
+	after time.Duration
+}
+
+func (e *waitError) Error() string { return e.message }
+
+func stalled(reason, format string, args ...any) error {
+	return &terminalError{reason: reason, message: fmt.Sprintf(format, args...)}
+}
+
+func waitFor(after time.Duration, format string, args ...any) error {
+	return &waitError{message: fmt.Sprintf(format, args...), after: after}
+}
+
+// conflictRetry is the time after which a write that met a newer object is tried again: the cache needs a moment to
+// learn of it, and a backoff that grows would only make rotation and status late.
+const conflictRetry = 250 * time.Millisecond
+
+// classify turns an error of the API server into one that says what to do about it; others stay as they are and are
+// retried with backoff. what names the child for people: "Service chat".
+func classify(what string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
+		return waitFor(conflictRetry, "%s was changed by somebody else at the same time", what)
+	case apierrors.IsForbidden(err) && isRefusal(err.Error()):
+		return stalled(signalrv1alpha1.ReasonQuotaForbidden,
+			"%s is refused by a ResourceQuota or an admission policy of the namespace", what)
+	case apierrors.IsInvalid(err):
+		return stalled(signalrv1alpha1.ReasonInvalidReference, "%s is refused: %s", what, causes(err))
+	case isTooMany(err):
+		seconds, _ := apierrors.SuggestsClientDelay(err)
+		return waitFor(max(time.Duration(seconds)*time.Second, time.Second), "the API server asks to come back later")
+	default:
+		return fmt.Errorf("%s: %w", what, err)
+	}
+}
+
+// isRefusal tells the refusal of a ResourceQuota or an admission policy, which somebody in the namespace can mend, from
+// that of RBAC, which is the operator's own fault and is retried: both are 403.
+func isRefusal(message string) bool {
+	return strings.Contains(message, "exceeded quota") || strings.Contains(message, "violates PodSecurity") ||
+		strings.Contains(message, "denied request") || strings.Contains(message, "denied the request")
+}
+
+// causes returns the fields that the API server finds fault with. Its own text has the object's whole name in it.
+func causes(err error) string {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || status.Status().Details == nil || len(status.Status().Details.Causes) == 0 {
+		return "the API server finds it invalid"
+	}
+	var out []string
+	for _, c := range status.Status().Details.Causes {
+		out = append(out, c.Field+": "+c.Message)
+	}
+	return strings.Join(out, "; ")
+}
+
+func isTooMany(err error) bool {
+	if apierrors.IsTooManyRequests(err) {
+		return true
+	}
+	_, delay := apierrors.SuggestsClientDelay(err)
+	return delay
+}
+
+// unexpected returns the errors in err that are neither terminal nor waiting, joined: those that are retried with backoff.
+func unexpected(err error) error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // looks into a join, not for a cause
+		var out []error
+		for _, e := range joined.Unwrap() {
+			out = append(out, unexpected(e))
+		}
+		return errors.Join(out...)
+	}
+	if err == nil || asTerminal(err) != nil || asWait(err) != nil {
+		return nil
+	}
+	return err
+}
+
+// asTerminal returns the terminal error in err, or nil.
+func asTerminal(err error) *terminalError {
+	var t *terminalError
+	if errors.As(err, &t) {
+		return t
+	}
+	return nil
+}
+
+// asWait returns the waiting error in err, or nil.
+func asWait(err error) *waitError {
+	var w *waitError
+	if errors.As(err, &w) {
+		return w
+	}
+	return nil
+}

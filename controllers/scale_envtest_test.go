@@ -1,0 +1,239 @@
+package controllers
+
+import (
+	"context"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	appsv1 "k8s.io/api/apps/v1"
+
+	signalrv1alpha1 "github.com/signalr-operator/signalr-operator/api/v1alpha1"
+	"github.com/signalr-operator/signalr-operator/controllers/resources"
+	"github.com/signalr-operator/signalr-operator/test/build"
+)
+
+// setUnits writes spec.units.
+func (w *world) setUnits(ctx context.Context, name string, units int32) {
+	GinkgoHelper()
+	w.change(ctx, name, func(in *signalrv1alpha1.SignalRInstance) { in.Spec.Units = units })
+}
+
+// several makes an instance of several edges, with a backplane that is up.
+func (w *world) several(ctx context.Context, b *build.InstanceBuilder) *signalrv1alpha1.SignalRInstance {
+	GinkgoHelper()
+	w.edges.born = joining
+	in := w.create(ctx, b)
+	w.settle(ctx, in.Name)
+	var nodes appsv1.StatefulSet
+	w.read1(ctx, resources.BackplaneName(in.Name), &nodes)
+	nodes.Status.Replicas, nodes.Status.ReadyReplicas = 3, 3
+	Expect(admin.Status().Update(ctx, &nodes)).To(Succeed())
+	in = w.settle(ctx, in.Name)
+	Expect(in).To(haveCondition("Ready", "True", "Serving"))
+	w.events.clear()
+	return in
+}
+
+var _ = Describe("scaling", func() {
+	var w *world
+	BeforeEach(func(ctx SpecContext) { w = newWorld(ctx) })
+
+	It("changes the quota of running edges at once, and restarts none", func(ctx SpecContext) {
+		w.running(ctx, build.Instance("chat"))
+		pods := w.pods(ctx, "chat")
+		w.setUnits(ctx, "chat", 7)
+		w.reconciled(ctx, "chat")
+		in := w.get(ctx, "chat")
+		Expect(in.Status.Units).To(Equal(signalrv1alpha1.UnitsStatus{Desired: 7, Effective: 7}))
+		Expect(in.Status.Quota).To(Equal(signalrv1alpha1.QuotaStatus{Connections: 7000, MessagesPerDay: 7_000_000}))
+		Expect(in).To(haveCondition("Reconciling", "True", "RollingOut"))
+		Expect(w.edgeConfig(ctx, "chat").ConnectionLimit()).To(Equal(int64(7000)))
+		Expect(w).To(haveEvent("Normal Scaled"))
+		in = w.settle(ctx, "chat")
+		Expect(in).To(haveCondition("Reconciling", "", ""))
+		Expect(w.pods(ctx, "chat")[0].UID).To(Equal(pods[0].UID))
+	})
+
+	It("adds edges, and takes those with the fewest connections away, marked first", func(ctx SpecContext) {
+		w.several(ctx, build.Instance("chat").Units(30))
+		Expect(w.pods(ctx, "chat")).To(HaveLen(3))
+		for i, p := range w.pods(ctx, "chat") {
+			e := w.edges.at(p.Status.PodIP)
+			e.mu.Lock()
+			e.status.Connections.Client = int64(900 - 300*i)
+			e.mu.Unlock()
+		}
+		kept := w.pods(ctx, "chat")[0].Name
+		w.poll(ctx, "chat")
+		w.setUnits(ctx, "chat", 10)
+		result := w.reconciled(ctx, "chat")
+		Expect(*w.deployment(ctx, "chat").Spec.Replicas).To(Equal(int32(3)), "nothing leaves before it is marked")
+		for _, p := range w.pods(ctx, "chat") {
+			Expect(marked(&p)).To(Equal(p.Name != kept), p.Name)
+		}
+		Expect(w.get(ctx, "chat")).To(haveCondition("Reconciling", "True", "Scaling"))
+		Expect(result.RequeueAfter).To(BeNumerically("<=", eagerInterval))
+		w.clock.Step(eagerInterval)
+		w.reconciled(ctx, "chat")
+		Expect(*w.deployment(ctx, "chat").Spec.Replicas).To(Equal(int32(1)))
+		Expect(w).To(haveEvent("Normal EdgesScaled"))
+
+		pods := w.pods(ctx, "chat")
+		for i := range pods { // the drain takes a while
+			if marked(&pods[i]) {
+				pods[i].Finalizers = []string{"example.com/drain"}
+				Expect(admin.Update(ctx, &pods[i])).To(Succeed())
+				Expect(admin.Delete(ctx, &pods[i])).To(Succeed())
+			}
+		}
+		d := w.deployment(ctx, "chat")
+		d.Status = appsv1.DeploymentStatus{
+			ObservedGeneration: d.Generation, Replicas: 1, UpdatedReplicas: 1, ReadyReplicas: 1, AvailableReplicas: 1,
+		}
+		Expect(admin.Status().Update(ctx, d)).To(Succeed())
+		w.load(ctx, "chat")
+		in := w.poll(ctx, "chat")
+		Expect(in).To(haveCondition("Reconciling", "True", "Draining"))
+		for _, p := range w.pods(ctx, "chat") {
+			if p.DeletionTimestamp != nil {
+				w.edges.remove(p.Status.PodIP)
+				p.Finalizers = nil
+				Expect(admin.Update(ctx, &p)).To(Succeed())
+			}
+		}
+		in = w.settle(ctx, "chat")
+		Expect(in).To(haveCondition("Reconciling", "", ""))
+		Expect(w.pods(ctx, "chat")[0].Name).To(Equal(kept))
+	})
+
+	It("keeps edges as long as connections need them", func(ctx SpecContext) {
+		w.several(ctx, build.Instance("chat").Units(30))
+		w.edges.each(func(e *playedEdge) { e.status.Connections.Client = 7000 })
+		w.setUnits(ctx, "chat", 1)
+		in := w.settle(ctx, "chat")
+		Expect(in.Status.Quota.Connections).To(Equal(int64(1000)), "the quota falls at once")
+		Expect(in.Status.Edge.Replicas).To(Equal(int32(3)), "21,000 connections live on three edges")
+		w.edges.each(func(e *playedEdge) { e.status.Connections.Client = 6000 })
+		Expect(w.settle(ctx, "chat").Status.Edge.Replicas).To(Equal(int32(2)))
+	})
+
+	It("takes a mark back when the edge need not leave any more", func(ctx SpecContext) {
+		w.several(ctx, build.Instance("chat").Units(30))
+		w.setUnits(ctx, "chat", 10)
+		w.reconciled(ctx, "chat")
+		w.setUnits(ctx, "chat", 30)
+		w.settle(ctx, "chat")
+		for _, p := range w.pods(ctx, "chat") {
+			Expect(p.Annotations).NotTo(HaveKey(deletionCostAnnotation))
+		}
+		Expect(w.pods(ctx, "chat")).To(HaveLen(3))
+	})
+
+	It("takes no edge away while one does not answer", func(ctx SpecContext) {
+		w.several(ctx, build.Instance("chat").Units(30))
+		w.edges.at(w.pods(ctx, "chat")[1].Status.PodIP).be(func(e *playedEdge) { e.silent = true })
+		w.poll(ctx, "chat")
+		w.setUnits(ctx, "chat", 10)
+		for range 3 {
+			w.poll(ctx, "chat")
+		}
+		Expect(*w.deployment(ctx, "chat").Spec.Replicas).To(Equal(int32(3)))
+		w.restart()
+		w.poll(ctx, "chat")
+		Expect(*w.deployment(ctx, "chat").Spec.Replicas).To(Equal(int32(3)), "a new operator knows no better")
+		w.edges.each(func(e *playedEdge) { e.silent = false })
+		Expect(w.settle(ctx, "chat").Status.Edge.Replicas).To(Equal(int32(1)))
+	})
+
+	Describe("by itself", func() {
+		auto := func() *build.InstanceBuilder { return build.Instance("chat").Units(2).Autoscale(6) }
+		clients := func(n int64) {
+			w.edges.each(func(e *playedEdge) { e.status.Connections.Client = n })
+		}
+
+		It("follows the load between floor and bound, and says at which end it is", func(ctx SpecContext) {
+			in := w.running(ctx, auto())
+			Expect(in).To(haveCondition("ScalingActive", "True", "ScalingEnabled"))
+			clients(100)
+			Expect(w.poll(ctx, "chat")).To(haveCondition("ScalingLimited", "True", "AtFloor"))
+			clients(2800) // 140 percent of 2 units: 4 are asked for
+			in = w.poll(ctx, "chat")
+			Expect(in.Status.Units.Effective).To(Equal(int32(4)))
+			Expect(in).To(haveCondition("ScalingLimited", "", ""))
+			Expect(w.edgeConfig(ctx, "chat").ConnectionLimit()).To(Equal(int64(4000)))
+			clients(9000)
+			for range 3 {
+				in = w.poll(ctx, "chat")
+			}
+			Expect(in.Status.Units.Effective).To(Equal(int32(6)))
+			Expect(in).To(haveCondition("ScalingLimited", "True", "AtMaxUnits"))
+			Expect(in.Spec.Units).To(Equal(int32(2)), "spec is the user's")
+			clients(100)
+			w.poll(ctx, "chat")
+			w.clock.Step(10 * time.Minute)
+			Expect(w.poll(ctx, "chat").Status.Units.Effective).To(Equal(int32(6)), "stabilised")
+			for range 70 {
+				in = w.poll(ctx, "chat")
+			}
+			Expect(in.Status.Units.Effective).To(Equal(int32(2)))
+		})
+
+		It("is frozen while edges do not answer", func(ctx SpecContext) {
+			w.running(ctx, auto())
+			clients(2800)
+			Expect(w.poll(ctx, "chat").Status.Units.Effective).To(Equal(int32(4)))
+			w.edges.each(func(e *playedEdge) { e.silent = true })
+			in := w.poll(ctx, "chat")
+			Expect(in).To(haveCondition("ScalingActive", "False", "MetricsUnavailable"))
+			w.clock.Step(time.Hour)
+			in = w.poll(ctx, "chat")
+			Expect(in.Status.Units.Effective).To(Equal(int32(4)))
+			Expect(in).To(haveCondition("Ready", "True", "Serving"))
+			Expect(w).To(haveEvent("Warning MetricsUnavailable"))
+		})
+
+		It("rests while the instance is stopped", func(ctx SpecContext) {
+			w.running(ctx, auto())
+			w.change(ctx, "chat", func(in *signalrv1alpha1.SignalRInstance) { in.Spec.State = signalrv1alpha1.StateStopped })
+			Expect(w.settle(ctx, "chat")).To(haveCondition("ScalingActive", "False", "Stopped"))
+		})
+
+		It("starts from the live load when the status is empty", func(ctx SpecContext) {
+			w.running(ctx, auto())
+			clients(3000)
+			in := w.get(ctx, "chat")
+			in.Status = signalrv1alpha1.SignalRInstanceStatus{}
+			Expect(admin.Status().Update(ctx, in)).To(Succeed())
+			w.restart()
+			Expect(w.poll(ctx, "chat").Status.Units.Effective).To(Equal(int32(5)))
+		})
+	})
+
+	Describe("usage in status", func() {
+		It("is rounded, and written once a minute at most", func(ctx SpecContext) {
+			w.running(ctx, build.Instance("chat").Units(3))
+			w.clock.Step(time.Hour)
+			clients := func(n int64) {
+				w.edges.each(func(e *playedEdge) { e.status.Connections.Client = n })
+				w.clock.Step(pollInterval)
+				w.reconciled(ctx, "chat")
+			}
+			clients(1234)
+			in := w.get(ctx, "chat")
+			Expect(in.Status.Usage.Connections).To(Equal(int64(1200)))
+			Expect(in.Status.Usage.UtilizationPercent).To(Equal(int64(40)))
+			version := in.ResourceVersion
+			clients(1190) // nearly what it says
+			clients(1270)
+			Expect(w.get(ctx, "chat").ResourceVersion).To(Equal(version))
+			clients(1900)
+			Expect(w.get(ctx, "chat").ResourceVersion).To(Equal(version), "less than a minute ago")
+			clients(1900)
+			in = w.get(ctx, "chat")
+			Expect(in.Status.Usage.Connections).To(Equal(int64(1900)))
+			Expect(in).To(haveCondition("Ready", "True", "Serving"))
+		})
+	})
+})

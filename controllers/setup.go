@@ -1,0 +1,136 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	signalrv1alpha1 "github.com/signalr-operator/signalr-operator/api/v1alpha1"
+	"github.com/signalr-operator/signalr-operator/controllers/resources"
+)
+
+const (
+	// instancesAtOnce is how many instances are looked at at the same time. An instance whose edges do not answer holds
+	// its place for edgeReadTimeout.
+	instancesAtOnce = 16
+	// reconcileTimeout bounds one look at one instance.
+	reconcileTimeout = time.Minute
+	// A look that failed is repeated after this, and twice as long each time it fails again.
+	firstBackoff, lastBackoff = 200 * time.Millisecond, time.Minute
+)
+
+// NewScheme returns the kinds that the operator reads and writes as typed objects.
+func NewScheme() (*runtime.Scheme, error) {
+	s := runtime.NewScheme()
+	if err := clientgoscheme.AddToScheme(s); err != nil {
+		return nil, fmt.Errorf("add the kinds of Kubernetes: %w", err)
+	}
+	if err := signalrv1alpha1.AddToScheme(s); err != nil {
+		return nil, fmt.Errorf("add the kinds of %s: %w", signalrv1alpha1.GroupName, err)
+	}
+	return s, nil
+}
+
+// CacheOptions returns what the operator watches, in namespaces or, if there are none, in the whole cluster: instances,
+// and of everything else only what bears its labels. Of Secrets it watches the metadata alone, see readSecret; what is
+// never looked at is not kept.
+func CacheOptions(namespaces []string) cache.Options {
+	o := cache.Options{
+		DefaultLabelSelector: labels.SelectorFromSet(labels.Set{resources.LabelManagedBy: resources.ManagedBy}),
+		DefaultTransform:     cache.TransformStripManagedFields(),
+		ByObject: map[client.Object]cache.ByObject{
+			&signalrv1alpha1.SignalRInstance{}: {Label: labels.Everything()},
+			&corev1.Secret{}:                   {Label: labels.SelectorFromSet(labels.Set{signalrv1alpha1.WatchLabel: "true"})},
+			&corev1.Pod{}:                      {Transform: slimPod},
+		},
+	}
+	if len(namespaces) > 0 {
+		o.DefaultNamespaces = map[string]cache.Config{}
+		for _, n := range namespaces {
+			o.DefaultNamespaces[n] = cache.Config{}
+		}
+	}
+	return o
+}
+
+// slimPod leaves of a pod what the reconciler looks at.
+func slimPod(in any) (any, error) {
+	if p, ok := in.(*corev1.Pod); ok {
+		p.ManagedFields, p.OwnerReferences, p.Spec = nil, nil, corev1.PodSpec{}
+	}
+	return in, nil
+}
+
+// SetupWithManager has a manager call the Reconciler.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	changed := predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
+	err := ctrl.NewControllerManagedBy(mgr).
+		Named("signalrinstance").
+		For(&signalrv1alpha1.SignalRInstance{}, builder.WithPredicates(changed)).
+		Owns(&appsv1.Deployment{}).
+		Owns(&appsv1.StatefulSet{}).
+		Owns(&corev1.Service{}).
+		Owns(&corev1.ServiceAccount{}, builder.OnlyMetadata).
+		Owns(&networkingv1.Ingress{}, builder.OnlyMetadata).
+		Owns(&networkingv1.NetworkPolicy{}, builder.OnlyMetadata).
+		Owns(&policyv1.PodDisruptionBudget{}, builder.OnlyMetadata).
+		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.ofSecret), builder.OnlyMetadata).
+		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(ofLabel)).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: instancesAtOnce, ReconciliationTimeout: reconcileTimeout,
+			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstBackoff, lastBackoff),
+		}).
+		Complete(r)
+	if err != nil {
+		return fmt.Errorf("set up the controller: %w", err)
+	}
+	return nil
+}
+
+// ofLabel returns the instance that a child's labels name.
+func ofLabel(_ context.Context, o client.Object) []reconcile.Request {
+	name := o.GetLabels()[resources.LabelInstance]
+	if name == "" {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: name}}}
+}
+
+// ofSecret returns the instance that a Secret is a child of, or those that name it.
+func (r *Reconciler) ofSecret(ctx context.Context, o client.Object) []reconcile.Request {
+	if o.GetLabels()[resources.LabelManagedBy] == resources.ManagedBy {
+		return ofLabel(ctx, o)
+	}
+	var all signalrv1alpha1.SignalRInstanceList
+	if err := r.List(ctx, &all, client.InNamespace(o.GetNamespace())); err != nil {
+		return nil // the cache is not there yet; every instance is looked at when it is
+	}
+	var out []reconcile.Request
+	for i := range all.Items {
+		if ref := all.Items[i].Spec.Auth.AccessKeys.ExistingSecretRef; ref != nil && ref.Name == o.GetName() {
+			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&all.Items[i])})
+		}
+	}
+	return out
+}
+
+// Interface guard.
+var _ reconcile.Reconciler = (*Reconciler)(nil)

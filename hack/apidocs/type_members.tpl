@@ -1,0 +1,1 @@
+{{- /* Fields are rendered by the template "field". */ -}}
