@@ -286,7 +286,7 @@ func (x *Shards) refresh(from Link, m *service.RefreshAuth) {
 		}
 		if m.Claims != nil {
 			s.claims = service.AppendClaimsPayload(nil, m.Claims)
-			if s.opening != nil && s.opening.open != nil {
+			if s.opening != nil {
 				s.opening.open.Claims = m.Claims
 			}
 		}

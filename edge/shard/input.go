@@ -146,6 +146,9 @@ func (sh *shard) consume(s *session, b []byte, seen int) []byte {
 func (sh *shard) forward(s *session, b []byte, seen int) []byte {
 	whole, count, fault := sh.measure(s, b, seen)
 	if whole > 0 {
+		if s.state == stateOpening {
+			s.opening.spoke = true
+		}
 		sh.countIn(count)
 		if s.link.Data(s.id, b[:whole]) {
 			sh.owe(s.link)

@@ -27,9 +27,6 @@ func (sh *shard) assign(s *session) {
 	sh.send(link, o.open)
 	sh.data(s, o.handshake)
 	sh.index(s)
-	if !link.Migratable() {
-		o.open, o.handshake = nil, nil
-	}
 	sh.release(s, holdNoServer)
 }
 
@@ -46,7 +43,7 @@ func (sh *shard) openGate(s *session) {
 		}
 	}
 	o.held, o.heldBytes = nil, 0
-	if o.open == nil {
+	if !s.link.Migratable() {
 		s.opening = nil
 	}
 	if s.extra != nil && s.extra.migrate {
@@ -82,13 +79,27 @@ func (sh *shard) serverLost(link Link) {
 		r = reason.ServerDraining
 	}
 	for _, s := range sh.sessions {
-		if s.link == link && s.state < stateClosing {
+		if s.link == link && s.state == stateOpening && !s.opening.spoke {
+			sh.reopen(s)
+		} else if s.link == link && s.state < stateClosing {
 			sh.end(s, r, "")
 		} else if s.extra != nil && s.extra.previous == link {
 			s.extra.previous = nil
 		}
 	}
 	sh.forgetCaller(link)
+}
+
+// reopen looks for another server for a client whose handshake the lost one has not answered: nobody need notice.
+func (sh *shard) reopen(s *session) {
+	sh.unindex(s)
+	s.link = nil
+	if s.extra != nil {
+		s.extra.partial = nil
+	}
+	s.state = stateWaiting
+	s.deadline = sh.now + seconds(sh.owner.limits.Load().NoServerWait)
+	sh.assign(s)
 }
 
 // serverReady lets clients speak again whose app server had fallen behind.
@@ -103,7 +114,7 @@ func (sh *shard) serverReady(link Link) {
 // serverLeaves moves the clients of a server connection that asked for it (fin:1) to other app servers.
 func (sh *shard) serverLeaves(link Link) {
 	for _, s := range sh.sessions {
-		if s.link != link || !s.exists() || s.opening == nil || s.opening.open == nil {
+		if s.link != link || !s.exists() || !link.Migratable() {
 			continue
 		}
 		if x := s.rare(); !x.migrate {

@@ -130,6 +130,7 @@ type opening struct {
 	timeout   time.Duration
 	held      []*frame // addressed to the client before its gate was open
 	heldBytes int
+	spoke     bool // the client said more than its handshake request before that was answered
 	hub       string
 }
 
