@@ -2,6 +2,7 @@ package shard
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	hubproto "github.com/signalr-operator/signalr-operator/edge/protocol/hub"
@@ -141,8 +142,7 @@ func (sh *shard) deliverTo(l *memberList, members []*session, d *delivery, exclu
 		how = dirtyBulk
 	}
 	sh.work += len(members)
-	for i := len(members) - 1; i >= 0; i-- {
-		s := members[i]
+	for _, s := range slices.Backward(members) {
 		if excluding && s.mark == sh.stamp {
 			continue
 		}
@@ -229,7 +229,7 @@ func (sh *shard) fromServer(from Link, id string, b []byte, t service.DataType, 
 		return
 	}
 	if s.state == stateOpening {
-		sh.handshakeAnswer(s, b)
+		sh.handshakeAnswer(from, s, b)
 		return
 	}
 	sh.pass(s, b, t)
@@ -264,7 +264,7 @@ func (sh *shard) unfinished(s *session, b []byte) bool {
 }
 
 // handshakeAnswer passes the app server's answer to the handshake and opens the gate, if it is a yes.
-func (sh *shard) handshakeAnswer(s *session, b []byte) {
+func (sh *shard) handshakeAnswer(from Link, s *session, b []byte) {
 	payload := b[headroom:]
 	end := bytes.IndexByte(payload, hubproto.RecordSeparator) + 1
 	if end == 0 {
@@ -277,8 +277,8 @@ func (sh *shard) handshakeAnswer(s *session, b []byte) {
 		return
 	}
 	sh.openGate(s)
-	if rest := payload[end:]; len(rest) > 0 && s.state == stateOpen {
-		sh.pass(s, append(make([]byte, headroom, headroom+len(rest)), rest...), 0)
+	if rest := payload[end:]; len(rest) > 0 {
+		sh.fromServer(from, s.id, append(make([]byte, headroom, headroom+len(rest)), rest...), 0, false)
 	}
 }
 

@@ -135,7 +135,7 @@ func TestHandshakeRefusals(t *testing.T) {
 			e.Fatal("refused too early")
 		}
 		e.tick(time.Second)
-		refused(e, c, "This hub", reason.NoServer)
+		refused(e, c, "Hub 'chat' is in Default mode", reason.NoServer)
 	})
 	each(t, "the app server that it is bound to is not there", func(e *stage) {
 		e.server("chat", "s1")
@@ -167,9 +167,11 @@ func TestHandshakeRefusals(t *testing.T) {
 		l.wantClosed(e, c)
 		e.wantNothing(l)
 	})
-	each(t, "its app server goes before it answers", func(e *stage) {
+	each(t, "its app server goes before it answers and the client said more", func(e *stage) {
 		l := e.server("chat", "s1")
 		c := e.opening(l, "json")
+		c.send(c.message("more"))
+		l.wantData(e, c, c.message("more"))
 		e.lose(l)
 		refused(e, c, "ServerOffline", reason.ServerLost)
 		e.wantNothing(l)
@@ -218,6 +220,29 @@ func TestWaitingForServer(t *testing.T) {
 		if got := e.x.Clients("chat"); got != 20 {
 			e.Errorf("%d clients, want 20", got)
 		}
+	})
+	each(t, "a client whose app server went before it answered is opened with another", func(e *stage) {
+		first := e.server("chat", "s1", migratable)
+		c := e.opening(first, "json", user("ann"))
+		e.says(first, &service.JoinGroup{ConnectionID: c.id, Group: "of the first"})
+		e.x.ServerLeaves(first)
+		first.congested.Store(true)
+		more := websocket.AppendMaskedFrame(nil, websocket.OpText, true, c.message("more"), maskKey)
+		c.raw(more[:20])
+		e.until("held", func() bool { return e.holds(c) == holdCongested })
+		e.lose(first)
+		if e.state(c) != stateWaiting {
+			e.Fatal("does not wait for another app server")
+		}
+		second := e.server("chat", "s2")
+		c.raw(more[20:])
+		next[*service.OpenConnection](e, second)
+		second.wantData(e, c, append(c.request(), c.message("more")...))
+		e.greet(second, c)
+		e.says(second, &service.CheckGroupExistenceWithAck{Group: "of the first", AckID: 1})
+		second.wantAck(e, 1, service.AckNotFound)
+		c.send(c.message("again"))
+		second.wantData(e, c, c.message("again"))
 	})
 	each(t, "a client that leaves while it waits leaves nothing", func(e *stage) {
 		c := e.connect("chat", "json")

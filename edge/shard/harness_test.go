@@ -87,7 +87,7 @@ func newStage(t testing.TB, d driver, change ...func(*Limits)) *stage {
 	}
 	x, err := New(Config{
 		Count: 3, Node: "edge-1", Metrics: e.metrics, Log: slog.New(slog.DiscardHandler), Limits: e.limits,
-		Choose: e.choose, CountMessages: func(n int64) { e.units.Add(n) }, Start: e.now,
+		Choose: e.choose, CountMessages: func(n int64) { e.units.Add(n) }, Start: e.now, Expand: func(b []byte) service.Claims { c, _ := service.DecodeClaimsPayload(b); return c },
 		Resolve: func(token string) (string, bool) { id, ok := e.tokens[token]; return id, ok },
 	})
 	if err != nil {
@@ -214,6 +214,16 @@ func (e *stage) state(c *client) state {
 		}
 	})
 	return at
+}
+
+// holds returns why c's input is held back.
+func (e *stage) holds(c *client) (h hold) {
+	e.session(c, func(_ *shard, s *session) {
+		if s != nil {
+			h = s.hold
+		}
+	})
+	return h
 }
 
 // choose is the registry of app servers.

@@ -53,9 +53,8 @@ func (sh *shard) received(s *session, b []byte) {
 
 func (sh *shard) protocolError(s *session, err error) {
 	r := reason.WebSocketProtocol
-	var p *websocket.ProtocolError
-	if errors.As(err, &p) {
-		switch p.Code {
+	if p, ok := errors.AsType[*websocket.ProtocolError](err); ok {
+		switch p.Code { //nolint:exhaustive // the two that are not 1002
 		case websocket.CodeInvalidPayload:
 			r = reason.WebSocketUTF8
 		case websocket.CodeTooBig:

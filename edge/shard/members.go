@@ -184,11 +184,11 @@ func pageOf(found []service.GroupMember, size int, top *int32) service.GroupMemb
 	return p
 }
 
-// closeMatching ends the connections that a management call names.
-func (sh *shard) closeMatching(from Link, sessions []*session, except []string, why string) {
+// closeMatching ends the connections that a management call names. Their carriers are told, the caller too.
+func (sh *shard) closeMatching(sessions []*session, except []string, why string) {
 	for _, s := range sessions {
 		if s.exists() && !slices.Contains(except, s.id) {
-			sh.closeOne(from, s, why)
+			sh.end(s, reason.ClosedByManagement, why)
 		}
 	}
 }
@@ -207,10 +207,13 @@ func (sh *shard) closeOne(from Link, s *session, why string) {
 	sh.end(s, reason.ServerClosed, why)
 }
 
-func (h *hub) everybody() []*session {
-	var out []*session
-	for _, l := range h.lists {
-		out = append(out, l.members...)
+// everybody returns all sessions of the hub, those too that the lists do not have yet because their gate is shut.
+func (sh *shard) everybody(h *hub) []*session {
+	out := make([]*session, 0, h.live)
+	for _, s := range sh.sessions {
+		if s.indexed && s.list.hub == h {
+			out = append(out, s)
+		}
 	}
 	return out
 }

@@ -1,6 +1,8 @@
 package shard
 
 import (
+	"slices"
+
 	"github.com/signalr-operator/signalr-operator/edge/protocol/service"
 	"github.com/signalr-operator/signalr-operator/edge/reason"
 )
@@ -37,6 +39,7 @@ func (sh *shard) openGate(s *session) {
 	s.deadline = 0
 	s.joinAll()
 	for _, f := range o.held {
+		sh.delivered++
 		sh.enqueue(s, f, dirtyFirst)
 		if s.state != stateOpen {
 			return
@@ -93,11 +96,16 @@ func (sh *shard) serverLost(link Link) {
 // reopen looks for another server for a client whose handshake the lost one has not answered: nobody need notice.
 func (sh *shard) reopen(s *session) {
 	sh.unindex(s)
+	s.link.Attach(-1)
 	s.link = nil
-	if s.extra != nil {
-		s.extra.partial = nil
+	if x := s.extra; x != nil {
+		x.partial = nil
+		sh.dropInvocations(s)
+		sh.stay(x)
 	}
 	s.state = stateWaiting
+	sh.keep(s, holdNoServer) // first: what is kept has no link to go to
+	s.hold &^= holdCongested
 	s.deadline = sh.now + seconds(sh.owner.limits.Load().NoServerWait)
 	sh.assign(s)
 }
@@ -144,12 +152,11 @@ func (sh *shard) migrate(s *session) {
 		{Name: service.HeaderMigrateTo, Values: []string{next.ServerID()}},
 	}})
 	old.Attach(-1)
-	x.migrate = false
-	sh.leaving--
+	sh.stay(x)
 	x.previous, x.previousEnd = old, sh.now+previousGrace
 	s.link = next
 	again := *o.open
-	again.Headers = append(again.Headers[:len(again.Headers):len(again.Headers)], service.Header{
+	again.Headers = append(slices.Clip(again.Headers), service.Header{
 		Name: service.HeaderMigrateFrom, Values: []string{old.ServerID()},
 	})
 	sh.send(next, &again)
@@ -157,6 +164,14 @@ func (sh *shard) migrate(s *session) {
 	sh.owner.metrics.Migrations.Inc()
 	if s.hold&holdCongested != 0 {
 		sh.release(s, holdCongested)
+	}
+}
+
+// stay takes back a session's wish to leave its server.
+func (sh *shard) stay(x *extra) {
+	if x.migrate {
+		x.migrate = false
+		sh.leaving--
 	}
 }
 

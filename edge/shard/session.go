@@ -64,7 +64,6 @@ const (
 	holdNoServer hold = 1 << iota
 	holdInvocation
 	holdCongested
-	holdMigration
 )
 
 // dirty says in which flush queue a session stands.
