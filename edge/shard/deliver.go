@@ -72,6 +72,9 @@ const bulkMembers = 64
 func (sh *shard) deliver(d *delivery) {
 	h := sh.hubs[d.hub]
 	if h == nil {
+		if d.target == toConnections {
+			sh.drops[reason.DropUnknownConnection] += len(d.names)
+		}
 		return
 	}
 	sh.stamp++

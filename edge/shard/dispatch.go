@@ -291,7 +291,7 @@ func (x *Shards) refresh(from Link, m *service.RefreshAuth) {
 			}
 		}
 		if s.expires = 0; !m.ExpiresOn.IsZero() {
-			s.expires = sh.owner.clock(m.ExpiresOn)
+			s.expires = sh.owner.clockAfter(m.ExpiresOn)
 			sh.watch(s)
 		}
 		sh.send(from, &service.Ack{AckID: m.AckID, Status: service.AckOK})

@@ -320,7 +320,7 @@ func (e *stage) connectWith(hub, protocol string, buffered []byte, change ...fun
 	for _, f := range change {
 		f(about)
 	}
-	c.id = about.ID
+	c.id, about.Open.ConnectionID = about.ID, about.ID
 	e.clients = append(e.clients, c)
 	if !e.driver.bind(e.x, near, buffered, about) {
 		e.Fatal("the shard took no client")

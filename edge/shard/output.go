@@ -60,19 +60,17 @@ func (sh *shard) enqueue(s *session, f *frame, how dirty) {
 	if s.out.first != nil && int(s.out.behind)+len(f.b) > sh.queueLimit && !sh.makeRoom(s, f) {
 		return
 	}
-	sh.push(&s.out, f)
+	sh.push(s, f)
 	sh.queuedUnits += int64(f.units)
 	if s.stalledSince == 0 && s.dirty < how {
 		sh.markDirty(s, how)
 	}
 }
 
-// makeRoom deals with a full queue: it is written if that has not been tried yet; if the socket takes too little, the
-// client is too slow and is cut.
+// makeRoom deals with a full queue: it may only not be written yet, or its socket may take data again and the shard
+// not know yet. If the socket takes too little, the client is too slow and is cut.
 func (sh *shard) makeRoom(s *session, f *frame) bool {
-	if s.stalledSince == 0 {
-		sh.flush(s)
-	}
+	sh.flush(s)
 	if s.state >= stateClosing {
 		return false
 	}

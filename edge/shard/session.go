@@ -183,7 +183,7 @@ func (sh *shard) newSession(c *Client) *session {
 	}
 	s.deadline = sh.now + seconds(timeout)
 	if !c.Expires.IsZero() {
-		s.expires = sh.owner.clock(c.Expires)
+		s.expires = sh.owner.clockAfter(c.Expires)
 	}
 	sh.sessions[s.id] = s
 	sh.watch(s)

@@ -121,6 +121,9 @@ func (x *Shards) Tick(now time.Time) {
 // clock turns a time into seconds of the shards' clock, which starts at 1: 0 stands for never.
 func (x *Shards) clock(t time.Time) uint32 { return uint32(max(t.Sub(x.start)/time.Second, 0)) + 1 }
 
+// clockAfter is the first second of the clock that does not lie before t: nobody is closed too early.
+func (x *Shards) clockAfter(t time.Time) uint32 { return x.clock(t.Add(time.Second - 1)) }
+
 // Clients returns how many clients the hub has on this edge.
 func (x *Shards) Clients(hubName string) int64 { return x.hubStats(hubName).clients.Load() }
 

@@ -201,11 +201,15 @@ func (h *Handler) health(w http.ResponseWriter, r *http.Request) {
 
 // refuse answers with a reason's status, and its text unless another is given.
 func (h *Handler) refuse(w http.ResponseWriter, why reason.Reason, text string) {
-	h.Metrics.Count(why, 1)
-	info := why.Info()
 	if text == "" {
-		text = info.Text
+		text = why.Info().Text
 	}
+	h.refuseAs(w, why, why.Info().Status, text)
+}
+
+// refuseAs answers with a status and a text that are not the reason's own.
+func (h *Handler) refuseAs(w http.ResponseWriter, why reason.Reason, status int, text string) {
+	h.Metrics.Count(why, 1)
 	head := w.Header()
 	switch why {
 	case reason.Unauthorized:
@@ -218,6 +222,6 @@ func (h *Handler) refuse(w http.ResponseWriter, why reason.Reason, text string) 
 	}
 	head.Set("Content-Type", "text/plain; charset=utf-8")
 	head.Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(info.Status)
+	w.WriteHeader(status)
 	_, _ = w.Write([]byte(text))
 }

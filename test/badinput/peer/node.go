@@ -95,6 +95,9 @@ func (n *Node) AppOf(tb testing.TB, hub *appserver.Hub, change ...func(*appserve
 	if err := s.Start(tb.Context()); err != nil {
 		tb.Fatalf("start the app server: %v", err)
 	}
+	if err := s.WaitConnected(tb.Context(), o.ConnectionCount); err != nil {
+		tb.Fatalf("wait for the server connections: %v", err)
+	}
 	return s
 }
 
@@ -227,4 +230,11 @@ func Wait(tb testing.TB, what string, cond func() bool) {
 		case <-tick.C:
 		}
 	}
+}
+
+// WaitFor lets seconds of a configured time-out pass where no sign of its end can be asked for.
+func WaitFor(tb testing.TB, seconds int) {
+	tb.Helper()
+	end := time.Now().Add(time.Duration(seconds)*time.Second + 50*time.Millisecond)
+	Wait(tb, "the time-out passes", func() bool { return time.Now().After(end) })
 }
