@@ -78,8 +78,9 @@ func TestAdminTokenGuardsStatusAlone(t *testing.T) {
 	const token = "admin-token-0123456789-0123456789"
 	n := peer.StartWith(t, edge.Options{Debug: true}, func(c *config.Config) { c.Auth.AdminToken = token })
 	for name, header := range map[string]string{
-		"no token": "X-Nothing: 1", "a wrong token": "Authorization: Bearer wrong", "another scheme": "Authorization: Basic " + token,
-		"no scheme": "Authorization: " + token, "an access key": "Authorization: Bearer " + peer.Key,
+		"no token": "X-Nothing: 1", "a wrong token": "Authorization: Bearer wrong",
+		"another scheme": "Authorization: Basic " + token,
+		"no scheme":      "Authorization: " + token, "an access key": "Authorization: Bearer " + peer.Key,
 	} {
 		for _, path := range []string{"/status", "/debug/pprof/"} {
 			if a := n.Admin(t, http.MethodGet, path, header); a.Status != http.StatusUnauthorized ||

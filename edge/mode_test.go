@@ -15,7 +15,8 @@ import (
 // negotiateText returns what negotiate says to a client: "" if it is taken in, else the error of the answer.
 func negotiateText(t *testing.T, n *peer.Node, query string) string {
 	t.Helper()
-	a := n.Ask(t, http.MethodPost, "/client/negotiate?hub=chat"+query, "Authorization: Bearer "+peer.ClientToken("chat", ""))
+	a := n.Ask(t, http.MethodPost, "/client/negotiate?hub=chat"+query,
+		"Authorization: Bearer "+peer.ClientToken("chat", ""))
 	if a.Status != http.StatusOK {
 		t.Fatalf("negotiate: %d %s", a.Status, a.Body)
 	}
@@ -51,17 +52,35 @@ func TestServiceModes(t *testing.T) {
 		// answer is the handshake's if it is not refused for that.
 		answer string
 	}{
-		"Default takes a client of a hub with an app server": {config.ServiceModeDefault, hello(service.ConnectionDefault), "", false, "{}"},
-		"Default lets a client wait, then says why":          {config.ServiceModeDefault, nil, "", false, "no app server is connected"},
-		"Serverless refuses every client for now":            {config.ServiceModeServerless, hello(service.ConnectionWeak), fromServer, true, ""},
-		"Classic takes a client of a hub with an app server": {config.ServiceModeClassic, hello(service.ConnectionDefault), "", false, "{}"},
-		"Classic without an app server is serverless":        {config.ServiceModeClassic, nil, fromServer, true, ""},
-		"Classic does not count Weak connections":            {config.ServiceModeClassic, hello(service.ConnectionWeak), "", true, ""},
-		"auto takes a client of a hub with an app server":    {config.ServiceModeAuto, hello(service.ConnectionDefault), "", false, "{}"},
-		"auto takes on-demand connections for app servers":   {config.ServiceModeAuto, hello(service.ConnectionOnDemand), "", false, "{}"},
-		"auto does not count Weak connections":               {config.ServiceModeAuto, hello(service.ConnectionWeak), "", true, ""},
-		"auto without an app server is serverless":           {config.ServiceModeAuto, nil, "", true, ""},
-		"auto believes the server SDK's request id":          {config.ServiceModeAuto, nil, fromServer, false, "no app server is connected"},
+		"Default takes a client of a hub with an app server": {
+			config.ServiceModeDefault, hello(service.ConnectionDefault), "", false, "{}",
+		},
+		"Default lets a client wait, then says why": {
+			config.ServiceModeDefault, nil, "", false, "no app server is connected",
+		},
+		"Serverless refuses every client for now": {
+			config.ServiceModeServerless, hello(service.ConnectionWeak), fromServer, true, "",
+		},
+		"Classic takes a client of a hub with an app server": {
+			config.ServiceModeClassic, hello(service.ConnectionDefault), "", false, "{}",
+		},
+		"Classic without an app server is serverless": {config.ServiceModeClassic, nil, fromServer, true, ""},
+		"Classic does not count Weak connections": {
+			config.ServiceModeClassic, hello(service.ConnectionWeak), "", true, "",
+		},
+		"auto takes a client of a hub with an app server": {
+			config.ServiceModeAuto, hello(service.ConnectionDefault), "", false, "{}",
+		},
+		"auto takes on-demand connections for app servers": {
+			config.ServiceModeAuto, hello(service.ConnectionOnDemand), "", false, "{}",
+		},
+		"auto does not count Weak connections": {
+			config.ServiceModeAuto, hello(service.ConnectionWeak), "", true, "",
+		},
+		"auto without an app server is serverless": {config.ServiceModeAuto, nil, "", true, ""},
+		"auto believes the server SDK's request id": {
+			config.ServiceModeAuto, nil, fromServer, false, "no app server is connected",
+		},
 	}
 	for sentence, tt := range tests {
 		t.Run(sentence, func(t *testing.T) {

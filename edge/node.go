@@ -142,7 +142,8 @@ func (n *Node) assemble(cfg *config.Config) error {
 	})
 	n.shards, err = shard.New(shard.Config{
 		Count: n.options.Shards, Node: n.id, Metrics: n.metrics, Log: n.log, Limits: limits(cfg),
-		Choose: chooser(n.registry), CountMessages: n.messages.Add, Resolve: tokens.resolve, Expand: expand, Start: time.Now(),
+		Choose: chooser(n.registry), CountMessages: n.messages.Add, Resolve: tokens.resolve,
+		Expand: expand, Start: time.Now(),
 	})
 	if err != nil {
 		return err

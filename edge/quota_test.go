@@ -133,6 +133,9 @@ func TestHardMessageQuota(t *testing.T) {
 	if ev.Code != 1000 || messages[len(messages)-1] != `{"type":7,"error":"Message count reaches limit."}` {
 		t.Errorf("the client ended with %+v %q", ev, messages[len(messages)-1])
 	}
+	for err := error(nil); err == nil; { // who does not read does not answer the close either
+		_, err = server.Receive(t.Context())
+	}
 	peer.Wait(t, "the server connection's end is counted", func() bool {
 		return n.Metrics(t).Closed("server", "server-conn-message-quota") == 1
 	})

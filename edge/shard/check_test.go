@@ -112,6 +112,13 @@ func (sh *shard) checkHubs() error {
 		m.hold(h.live == indexed, "hub %s: %d live, %d counted", name, indexed, h.live)
 		for _, l := range h.lists {
 			open -= len(l.members)
+			named := 0
+			for _, s := range sh.sessions {
+				if s.list == l {
+					named++
+				}
+			}
+			m.hold(named == l.sessions, "list %s of %s has %d sessions, says %d", l.protocol, name, named, l.sessions)
 			for i, s := range l.members {
 				m.hold(int(s.pos) == i && s.list == l && sh.sessions[s.id] == s, "%s is misplaced in %s", s.id, l.protocol)
 			}

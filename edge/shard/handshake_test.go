@@ -2,6 +2,7 @@ package shard
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -185,12 +186,36 @@ func TestHandshakeRefusals(t *testing.T) {
 	})
 }
 
+func TestProtocolNames(t *testing.T) {
+	each(t, "clients cannot fill the memory with them", func(e *stage) {
+		l := e.server("chat", "s1")
+		stays := e.client(l, "messagepack")
+		for i := range 50 {
+			c := e.client(l, fmt.Sprint("made up ", i))
+			e.says(l, &service.JoinGroup{ConnectionID: c.id, Group: "g"})
+			c.goodbye()
+			l.wantClosed(e, c)
+			e.until("released", func() bool { return c.gone.Load() == 1 })
+		}
+		for _, sh := range e.x.shards {
+			n := make(chan int)
+			sh.postMust(command{do: func(sh *shard) { n <- len(sh.hub("chat").lists) }})
+			if got := <-n; got > 2 {
+				e.Errorf("%d lists for one client", got)
+			}
+		}
+		late := e.client(l, "json")
+		e.says(l, &service.BroadcastData{Payloads: both("x")})
+		stays.wantCalls("x")
+		late.wantCalls("x")
+	})
+}
+
 func TestWaitingForServer(t *testing.T) {
 	each(t, "input waits too and goes on in order", func(e *stage) {
 		c := e.connect("chat", "json")
 		c.send(append(c.request(), c.message("one")...))
 		e.until("waiting", func() bool { return e.state(c) == stateWaiting })
-		c.send(c.message("two"))
 		other := e.server("other", "s0")
 		e.sync()
 		if e.state(c) != stateWaiting {
@@ -198,8 +223,10 @@ func TestWaitingForServer(t *testing.T) {
 		}
 		l := e.server("chat", "s1")
 		next[*service.OpenConnection](e, l)
-		l.wantData(e, c, append(append(c.request(), c.message("one")...), c.message("two")...))
+		l.wantData(e, c, append(c.request(), c.message("one")...))
 		e.greet(l, c)
+		c.send(c.message("two"))
+		l.wantData(e, c, c.message("two"))
 		e.wantNothing(other)
 	})
 	each(t, "all that wait are let in at once", func(e *stage) {

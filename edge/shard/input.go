@@ -219,6 +219,7 @@ func (sh *shard) handshake(s *session, b []byte) int {
 	o := s.opening
 	h0 := sh.hub(o.hub)
 	s.list = h0.list(h.Protocol)
+	s.list.sessions++
 	o.handshake = append([]byte(nil), b[:n]...)
 	if o.refuse != reason.None {
 		sh.end(s, o.refuse, "")

@@ -13,6 +13,9 @@ import (
 // patience bounds every wait of these tests; none of them ever takes so long unless something is broken.
 const patience = 10 * time.Second
 
+// noDeadline takes a deadline away.
+var noDeadline time.Time
+
 // fakeLink is a server connection that keeps what it was sent. A message shows only after Flush, as on the wire: a
 // shard that forgets what it owes fails its test.
 type fakeLink struct {
@@ -22,6 +25,8 @@ type fakeLink struct {
 	draining, congested, weak atomic.Bool
 	attached                  atomic.Int64
 	hold                      atomic.Int64
+	quiet                     atomic.Bool  // counts client data instead of keeping it
+	bytes                     atomic.Int64 // of client data while quiet
 
 	mu sync.Mutex
 	// waiting is guarded by mu, as is sent.
@@ -52,6 +57,11 @@ func (l *fakeLink) Send(m service.Message) bool {
 }
 
 func (l *fakeLink) Data(id string, p []byte) bool {
+	if l.quiet.Load() {
+		l.bytes.Add(int64(len(p)))
+		l.ring()
+		return false
+	}
 	return l.add(&service.ConnectionData{ConnectionID: id, Payload: slices.Clone(p)})
 }
 
@@ -67,6 +77,10 @@ func (l *fakeLink) Flush() {
 	l.sent = append(l.sent, l.waiting...)
 	l.waiting = nil
 	l.mu.Unlock()
+	l.ring()
+}
+
+func (l *fakeLink) ring() {
 	select {
 	case l.arrived <- struct{}{}:
 	default:
@@ -149,4 +163,10 @@ func (l *fakeLink) wantClosed(t testing.TB, c *client) *service.CloseConnection 
 		t.Fatalf("close of %s, want %s", m.ConnectionID, c.id)
 	}
 	return m
+}
+
+// popWait waits for the next message of the link, whatever it is.
+func (l *fakeLink) popWait(t testing.TB) service.Message {
+	t.Helper()
+	return next[service.Message](t, l)
 }

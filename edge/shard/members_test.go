@@ -178,6 +178,18 @@ func TestGroups(t *testing.T) {
 		e.says(k.server, &service.CheckUserInGroupWithAck{UserID: "zoe", Group: "n", AckID: 6})
 		k.server.wantAck(e, 6, no)
 	})
+	each(t, "expired rules of users who never came are forgotten", func(e *stage) {
+		l := e.server("chat", "s1")
+		for i := range 1000 {
+			e.says(l, &service.UserJoinGroup{UserID: fmt.Sprint("u", i), Group: "n", TTL: ptr(1)})
+		}
+		e.until("forgotten", func() bool {
+			e.tick(time.Second)
+			left := make(chan int)
+			e.x.shards[0].postMust(command{do: func(sh *shard) { left <- len(sh.hub("chat").rules) }})
+			return <-left == 0
+		})
+	})
 	each(t, "a user has at most 100 rules, the oldest updated falls out", func(e *stage) {
 		k := newCast(e)
 		for i := range maxRules {

@@ -196,6 +196,9 @@ func (sh *shard) free(s *session) {
 	sh.unwatch(s)
 	delete(sh.sessions, s.id)
 	sh.releaseQueue(s)
+	if s.list != nil {
+		s.list.sessions--
+	}
 	s.in, s.opening, s.extra, s.claims = nil, nil, nil, nil
 	sh.owner.metrics.ClientConnections.Dec()
 	if s.done != nil {

@@ -131,6 +131,7 @@ func (st *stream) writeLoop() {
 				return
 			}
 			if len(b) == 0 {
+				spare = b // st.out has the other buffer now
 				break
 			}
 			_, err := st.conn.Write(b)

@@ -26,6 +26,7 @@ func (sh *shard) tick(now uint32) {
 	if len(sh.invocations) > 0 {
 		sh.expireInvocations()
 	}
+	sh.sweepRules()
 	sh.sweep(uint32(limits.Idle / time.Second))
 }
 

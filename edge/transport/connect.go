@@ -211,7 +211,7 @@ func hijack(w http.ResponseWriter, r *http.Request) (net.Conn, []byte, error) {
 	}
 	var buffered []byte
 	if n := rw.Reader.Buffered(); n > 0 {
-		b, _ := rw.Reader.Peek(n) // cannot fail: it is buffered
+		b, _ := rw.Peek(n) // cannot fail: it is buffered
 		buffered = append([]byte(nil), b...)
 	}
 	_ = sock.SetDeadline(time.Now().Add(upgradeTimeout))

@@ -211,10 +211,10 @@ func (h *Handler) refuse(w http.ResponseWriter, why reason.Reason, text string) 
 func (h *Handler) refuseAs(w http.ResponseWriter, why reason.Reason, status int, text string) {
 	h.Metrics.Count(why, 1)
 	head := w.Header()
-	switch why {
-	case reason.Unauthorized:
+	switch status {
+	case http.StatusUnauthorized:
 		head.Set("WWW-Authenticate", "Bearer")
-	case reason.ConnectionQuota, reason.Draining, reason.Unavailable:
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		head.Set("Retry-After", "1")
 	}
 	if why == reason.Draining {
@@ -223,5 +223,5 @@ func (h *Handler) refuseAs(w http.ResponseWriter, why reason.Reason, status int,
 	head.Set("Content-Type", "text/plain; charset=utf-8")
 	head.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte(text))
+	_, _ = w.Write([]byte(text)) //nolint:gosec // plain text, and browsers are told not to guess otherwise
 }

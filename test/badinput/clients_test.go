@@ -37,23 +37,27 @@ func (w *world) handshakes(t *testing.T) {
 		return conduct{do, ended{last: textHandshake, code: 1000}, "handshake-invalid"}
 	}
 	for name, c := range map[string]conduct{
-		"garbage as handshake":                 invalid(text("garbage" + peer.Separator)),
-		"an empty handshake":                   invalid(text(peer.Separator)),
-		"a handshake that is a list":           invalid(text("[]" + peer.Separator)),
-		"a handshake that is a number":         invalid(text("1" + peer.Separator)),
-		"a handshake without anything":         invalid(text("{}" + peer.Separator)),
-		"a handshake without a protocol":       invalid(text(`{"version":1}` + peer.Separator)),
-		"a handshake without a version":        invalid(text(`{"protocol":"json"}` + peer.Separator)),
-		"a version that is a text":             invalid(text(`{"protocol":"json","version":"1"}` + peer.Separator)),
-		"a version and a half":                 invalid(text(`{"protocol":"json","version":1.5}` + peer.Separator)),
-		"a version that is null":               invalid(text(`{"protocol":"json","version":null}` + peer.Separator)),
-		"a version beyond all bounds":          invalid(text(`{"protocol":"json","version":99999999999999999999}` + peer.Separator)),
-		"a protocol that is a number":          invalid(text(`{"protocol":1,"version":1}` + peer.Separator)),
-		"a protocol that is null":              invalid(text(`{"protocol":null,"version":1}` + peer.Separator)),
-		"a handshake that is cut":              invalid(text(`{"protocol":"json","version":1` + peer.Separator)),
-		"a handshake with something behind":    invalid(text(`{"protocol":"json","version":1}x` + peer.Separator)),
-		"a handshake of broken UTF-8":          invalid(binary("{\"protocol\":\"j\xffson\",\"version\":1" + peer.Separator)),
-		"a handshake in MessagePack":           invalid(binary("\x82\xa8protocol\xabmessagepack\xa7version\x01" + peer.Separator)),
+		"garbage as handshake":           invalid(text("garbage" + peer.Separator)),
+		"an empty handshake":             invalid(text(peer.Separator)),
+		"a handshake that is a list":     invalid(text("[]" + peer.Separator)),
+		"a handshake that is a number":   invalid(text("1" + peer.Separator)),
+		"a handshake without anything":   invalid(text("{}" + peer.Separator)),
+		"a handshake without a protocol": invalid(text(`{"version":1}` + peer.Separator)),
+		"a handshake without a version":  invalid(text(`{"protocol":"json"}` + peer.Separator)),
+		"a version that is a text":       invalid(text(`{"protocol":"json","version":"1"}` + peer.Separator)),
+		"a version and a half":           invalid(text(`{"protocol":"json","version":1.5}` + peer.Separator)),
+		"a version that is null":         invalid(text(`{"protocol":"json","version":null}` + peer.Separator)),
+		"a version beyond all bounds": invalid(
+			text(`{"protocol":"json","version":99999999999999999999}` + peer.Separator),
+		),
+		"a protocol that is a number":       invalid(text(`{"protocol":1,"version":1}` + peer.Separator)),
+		"a protocol that is null":           invalid(text(`{"protocol":null,"version":1}` + peer.Separator)),
+		"a handshake that is cut":           invalid(text(`{"protocol":"json","version":1` + peer.Separator)),
+		"a handshake with something behind": invalid(text(`{"protocol":"json","version":1}x` + peer.Separator)),
+		"a handshake of broken UTF-8":       invalid(binary("{\"protocol\":\"j\xffson\",\"version\":1" + peer.Separator)),
+		"a handshake in MessagePack": invalid(
+			binary("\x82\xa8protocol\xabmessagepack\xa7version\x01" + peer.Separator),
+		),
 		"a handshake in nested lists":          invalid(text(strings.Repeat("[", 2000) + peer.Separator)),
 		"an invocation instead of a handshake": invalid(text(`{"type":1,"target":"Echo","arguments":[]}` + peer.Separator)),
 		"a handshake without an end": {
@@ -62,33 +66,43 @@ func (w *world) handshakes(t *testing.T) {
 		"a handshake of 100 KiB": {
 			text(strings.Repeat(" ", 100<<10)), ended{last: textCanceled, code: 1000}, "handshake-timeout",
 		},
-		"no handshake at all":        {text(""), ended{last: textCanceled, code: 1000}, "handshake-timeout"},
-		"half a handshake":           {text(`{"protocol":"json"`), ended{last: textCanceled, code: 1000}, "handshake-timeout"},
-		"a ping before a handshake":  {func(c *peer.Client) { c.Frame(websocket.OpPing, nil) }, ended{last: textCanceled, code: 1000}, "handshake-timeout"},
-		"a close before a handshake": {func(c *peer.Client) { c.Frame(websocket.OpClose, []byte{3, 232}) }, ended{code: 1000}, "client-closed"},
+		"no handshake at all": {text(""), ended{last: textCanceled, code: 1000}, "handshake-timeout"},
+		"half a handshake": {
+			text(`{"protocol":"json"`), ended{last: textCanceled, code: 1000}, "handshake-timeout",
+		},
+		"a ping before a handshake": {
+			func(c *peer.Client) { c.Frame(websocket.OpPing, nil) },
+			ended{last: textCanceled, code: 1000},
+			"handshake-timeout",
+		},
+		"a close before a handshake": {
+			func(c *peer.Client) { c.Frame(websocket.OpClose, []byte{3, 232}) }, ended{code: 1000}, "client-closed",
+		},
 		"a version of the hub protocol that nobody has": {
 			text(`{"protocol":"json","version":9}` + peer.Separator),
-			ended{last: `{"error":"The server does not support version 9 of the 'json' protocol."}`, code: 1000}, "handshake-refused",
+			ended{last: `{"error":"The server does not support version 9 of the 'json' protocol."}`, code: 1000},
+			"handshake-refused",
 		},
 		"an unframed frame before a handshake": {raw('G', 'E', 'T', ' ', '/'), ended{code: 1002}, "websocket-protocol"},
 	} {
-		w.step(t, name, closed("client", c.reason), func(t *testing.T) {
+		w.step(t, name, closed("client", c.reason), func(t trial) {
 			client := w.Open(t, "chat", peer.Sign(peer.ClientClaims("chat").With("asrs.s.cht", "1")))
 			c.do(client)
 			c.want.check(t, client)
 		})
 	}
-	w.step(t, "a protocol that the app server does not have", closed("client", "server-closed"), func(t *testing.T) {
+	w.step(t, "a protocol that the app server does not have", closed("client", "server-closed"), func(t trial) {
 		client := w.Open(t, "chat", peer.ClientToken("chat", ""))
 		client.Text(`{"protocol":"morse","version":1}` + peer.Separator)
 		ended{code: 1000}.check(t, client)
 	})
-	w.step(t, "a hub without an app server", closed("client", "no-server"), func(t *testing.T) {
+	w.step(t, "a hub without an app server", closed("client", "no-server"), func(t trial) {
 		client := w.Open(t, "empty", peer.ClientToken("empty", ""))
 		client.Text(peer.HandshakeJSON)
-		ended{last: "is in Default mode, where client traffic is routed to app servers, and no app server is connected.", code: 1000}.check(t, client)
+		const text = "is in Default mode, where client traffic is routed to app servers, and no app server is connected."
+		ended{last: text, code: 1000}.check(t, client)
 	})
-	w.step(t, "a bond with an app server that is not there", closed("client", "sticky-server-missing"), func(t *testing.T) {
+	w.step(t, "a bond with an app server that is not there", closed("client", "sticky-server-missing"), func(t trial) {
 		claims := peer.ClientClaims("chat").With("asrs.s.sn", "gone").With("asrs.s.ssticky", "Required")
 		client := w.Open(t, "chat", peer.Sign(claims))
 		client.Text(peer.HandshakeJSON)
@@ -105,7 +119,9 @@ func (w *world) hubMessages(t *testing.T) {
 		return conduct{do, ended{last: `{"type":7,"error":"Connection closed with an error.`, code: 1000}, "server-closed"}
 	}
 	for name, c := range map[string]conduct{
-		"a JSON message over the limit":          tooLarge(text(`{"type":1,"target":"` + big + `","arguments":[]}` + peer.Separator)),
+		"a JSON message over the limit": tooLarge(
+			text(`{"type":1,"target":"` + big + `","arguments":[]}` + peer.Separator),
+		),
 		"a JSON message one byte over the limit": tooLarge(text(big + "x" + peer.Separator)),
 		"a JSON message that never ends": tooLarge(func(c *peer.Client) {
 			for range 40 {
@@ -151,7 +167,7 @@ func (w *world) hubMessages(t *testing.T) {
 // message runs a conduct after a good handshake.
 func (w *world) message(t *testing.T, name, protocol string, c conduct) {
 	t.Helper()
-	w.step(t, name, closed("client", c.reason), func(t *testing.T) {
+	w.step(t, name, closed("client", c.reason), func(t trial) {
 		client := w.Join(t, "chat", peer.ClientToken("chat", ""), protocol)
 		c.do(client)
 		c.want.check(t, client)
@@ -162,7 +178,9 @@ func (w *world) message(t *testing.T, name, protocol string, c conduct) {
 func (w *world) frames(t *testing.T) {
 	table := map[string]conduct{}
 	bad := func(name string, code websocket.Code, do func(*peer.Client)) {
-		reason := map[websocket.Code]string{1002: "websocket-protocol", 1007: "websocket-utf8", 1009: "websocket-too-big"}[code]
+		reason := map[websocket.Code]string{
+			1002: "websocket-protocol", 1007: "websocket-utf8", 1009: "websocket-too-big",
+		}[code]
 		table[name] = conduct{do, ended{code: code}, reason}
 	}
 	bad("an unmasked text", 1002, raw(0x81, 2, 'h', 'i'))
@@ -197,7 +215,8 @@ func (w *world) frames(t *testing.T) {
 	for name, b := range map[string]string{
 		"a byte that UTF-8 has not": "\xff", "a lone continuation byte": "\x80", "an overlong slash": "\xc0\xaf",
 		"an overlong null": "\xe0\x80\x80", "a surrogate": "\xed\xa0\x80", "a character beyond Unicode": "\xf4\x90\x80\x80",
-		"UTF-8 cut at the end": "\xe2\x82", "UTF-8 cut in the middle": "\xe2\x82x", "five bytes of UTF-8": "\xf8\x88\x80\x80\x80",
+		"UTF-8 cut at the end": "\xe2\x82", "UTF-8 cut in the middle": "\xe2\x82x",
+		"five bytes of UTF-8": "\xf8\x88\x80\x80\x80",
 	} {
 		bad(name, 1007, text(`{"a":"`+b))
 		bad(name+", in the second part", 1007, func(c *peer.Client) {

@@ -17,12 +17,12 @@ import (
 // bad is an app server that sends what it likes.
 type bad struct {
 	*peer.Client
-	t  *testing.T
+	t  trial
 	in []byte
 }
 
 // connect upgrades a server connection and sends nothing on it.
-func (w *world) connect(t *testing.T, query string) *bad {
+func (w *world) connect(t trial, query string) *bad {
 	t.Helper()
 	c := w.Dial(t)
 	a := c.Request(peer.UpgradeRequest("/server/?hub=chat&cid=bad"+query,
@@ -34,7 +34,7 @@ func (w *world) connect(t *testing.T, query string) *bad {
 }
 
 // greet is connect and the handshake of a Weak connection, which never gets clients.
-func (w *world) greet(t *testing.T) *bad {
+func (w *world) greet(t trial) *bad {
 	t.Helper()
 	b := w.connect(t, "")
 	b.say(&service.HandshakeRequest{Version: 1, ConnectionType: service.ConnectionWeak})
@@ -149,49 +149,72 @@ func bytesOf(b ...byte) func(*bad) { return func(p *bad) { p.Frame(websocket.OpB
 func wire(b ...byte) func(*bad)    { return func(p *bad) { p.Raw(b) } }
 
 func (w *world) serverConnections(t *testing.T) {
-	const failed, refused, noMessage = "Handshake failed: ", "server-conn-handshake", "the first message is not a handshake request"
+	const failed, refused = "Handshake failed: ", "server-conn-handshake"
+	const noMessage = "the first message is not a handshake request"
 	first := func(messages ...service.Message) func(*bad) { return func(b *bad) { b.say(messages...) } }
 	hello := func(version int32, kind service.ConnectionType) func(*bad) {
 		return first(&service.HandshakeRequest{Version: version, ConnectionType: kind})
 	}
 	const tooLong = "exceeds the limit"
 	for name, f := range map[string]fall{
-		"no handshake":                             {func(*bad) {}, failed + "no handshake request came", 1000, false, refused},
-		"half a handshake":                         {bytesOf(8, 0x97), failed + "no handshake request came", 1000, false, refused},
-		"a ping first":                             {first(&service.Ping{}), failed + noMessage, 1000, false, refused},
-		"data first":                               {first(&service.ConnectionData{ConnectionID: "x"}), failed + noMessage, 1000, false, refused},
-		"a broadcast first":                        {first(&service.BroadcastData{}), failed + noMessage, 1000, false, refused},
-		"an answer first":                          {first(&service.HandshakeResponse{}), failed + noMessage, 1000, false, refused},
-		"an unknown type first":                    {bytesOf(2, 0x91, 99), failed + noMessage, 1000, false, refused},
-		"an empty frame first":                     {bytesOf(0), failed + "malformed", 1000, false, refused},
-		"no list first":                            {bytesOf(1, 0xc0), failed + "malformed", 1000, false, refused},
-		"an empty list first":                      {bytesOf(1, 0x90), failed + "malformed", 1000, false, refused},
-		"a handshake without a version":            {bytesOf(2, 0x91, 1), failed + "malformed", 1000, false, refused},
-		"a version that is a text":                 {bytesOf(4, 0x92, 1, 0xa1, '1'), failed + "malformed", 1000, false, refused},
-		"version 2":                                {hello(2, 0), "Version mismatch.", 1000, false, "server-conn-version"},
-		"version 0":                                {hello(0, 0), "Version mismatch.", 1000, false, "server-conn-version"},
-		"version -1":                               {hello(-1, 0), "Version mismatch.", 1000, false, "server-conn-version"},
-		"connection type 3":                        {hello(1, 3), "Connection type 3 is not known.", 1000, false, refused},
-		"connection type -1":                       {hello(1, -1), "Connection type -1 is not known.", 1000, false, refused},
-		"a length of six bytes first":              {bytesOf(0xff, 0xff, 0xff, 0xff, 0xff, 1), failed, 1000, false, refused},
-		"a fifth byte above 7 first":               {bytesOf(0x80, 0x80, 0x80, 0x80, 8), failed, 1000, false, refused},
-		"a frame of 2 GiB first":                   {bytesOf(0xff, 0xff, 0xff, 0xff, 7), failed, 1000, false, refused},
-		"HTTP first":                               {wire([]byte("GET / HTTP/1.1\r\n\r\n")...), failed, 1002, false, refused},
-		"an unmasked handshake":                    {wire(0x82, 3, 2, 0x91, 1), failed, 1002, false, refused},
-		"a close first":                            {func(b *bad) { b.Frame(websocket.OpClose, []byte{3, 232}) }, failed, 1000, false, refused},
-		"a text of broken UTF-8 first":             {func(b *bad) { b.Frame(websocket.OpText, []byte{2, 0x91, 1}) }, failed, 1007, false, refused},
-		"a TCP connection that ends at once":       {func(b *bad) { _ = b.Conn.(*net.TCPConn).CloseWrite() }, failed, 1000, false, refused},
-		"a TCP connection that ends in the middle": {func(b *bad) { b.Raw([]byte{0x82, 0x85}); _ = b.Conn.(*net.TCPConn).CloseWrite() }, failed, 1000, false, refused},
+		"no handshake": {
+			func(*bad) {}, failed + "no handshake request came", 1000, false, refused,
+		},
+		"half a handshake": {
+			bytesOf(8, 0x97), failed + "no handshake request came", 1000, false, refused,
+		},
+		"a ping first": {first(&service.Ping{}), failed + noMessage, 1000, false, refused},
+		"data first": {
+			first(&service.ConnectionData{ConnectionID: "x"}), failed + noMessage, 1000, false, refused,
+		},
+		"a broadcast first": {
+			first(&service.BroadcastData{}), failed + noMessage, 1000, false, refused,
+		},
+		"an answer first": {
+			first(&service.HandshakeResponse{}), failed + noMessage, 1000, false, refused,
+		},
+		"an unknown type first":         {bytesOf(2, 0x91, 99), failed + noMessage, 1000, false, refused},
+		"an empty frame first":          {bytesOf(0), failed + "malformed", 1000, false, refused},
+		"no list first":                 {bytesOf(1, 0xc0), failed + "malformed", 1000, false, refused},
+		"an empty list first":           {bytesOf(1, 0x90), failed + "malformed", 1000, false, refused},
+		"a handshake without a version": {bytesOf(2, 0x91, 1), failed + "malformed", 1000, false, refused},
+		"a version that is a text": {
+			bytesOf(4, 0x92, 1, 0xa1, '1'), failed + "malformed", 1000, false, refused,
+		},
+		"version 2":                   {hello(2, 0), "Version mismatch.", 1000, false, "server-conn-version"},
+		"version 0":                   {hello(0, 0), "Version mismatch.", 1000, false, "server-conn-version"},
+		"version -1":                  {hello(-1, 0), "Version mismatch.", 1000, false, "server-conn-version"},
+		"connection type 3":           {hello(1, 3), "Connection type 3 is not known.", 1000, false, refused},
+		"connection type -1":          {hello(1, -1), "Connection type -1 is not known.", 1000, false, refused},
+		"a length of six bytes first": {bytesOf(0xff, 0xff, 0xff, 0xff, 0xff, 1), failed, 1000, false, refused},
+		"a fifth byte above 7 first":  {bytesOf(0x80, 0x80, 0x80, 0x80, 8), failed, 1000, false, refused},
+		"a frame of 2 GiB first":      {bytesOf(0xff, 0xff, 0xff, 0xff, 7), failed, 1000, false, refused},
+		"HTTP first":                  {wire([]byte("GET / HTTP/1.1\r\n\r\n")...), failed, 1002, false, refused},
+		"an unmasked handshake":       {wire(0x82, 3, 2, 0x91, 1), failed, 1002, false, refused},
+		"a close first": {
+			func(b *bad) { b.Frame(websocket.OpClose, []byte{3, 232}) }, failed, 1000, false, refused,
+		},
+		"a text of broken UTF-8 first": {
+			func(b *bad) { b.Frame(websocket.OpText, []byte{2, 0x91, 1}) }, failed, 1007, false, refused,
+		},
+		"a TCP connection that ends at once": {
+			func(b *bad) { _ = b.Conn.(*net.TCPConn).CloseWrite() }, failed, 1000, false, refused,
+		},
+		"a TCP connection that ends in the middle": {
+			func(b *bad) { b.Raw([]byte{0x82, 0x85}); _ = b.Conn.(*net.TCPConn).CloseWrite() }, failed, 1000, false, refused,
+		},
 	} {
-		w.step(t, name, closed("server", f.reason), func(t *testing.T) { f.check(w.connect(t, "")) })
+		w.step(t, name, closed("server", f.reason), func(t trial) { f.check(w.connect(t, "")) })
 	}
-	w.step(t, "an on-demand connection for another node", closed("server", "server-conn-refused"), func(t *testing.T) {
+	w.step(t, "an on-demand connection for another node", closed("server", "server-conn-refused"), func(t trial) {
 		fall{hello(1, service.ConnectionOnDemand), "This on-demand connection is not wanted here.", 1000, false, ""}.
 			check(w.connect(t, "&target=another"))
 	})
 	const frame = "server-conn-frame"
 	for name, f := range map[string]fall{
-		"a length of six bytes":          {bytesOf(0xff, 0xff, 0xff, 0xff, 0xff, 1), "malformed frame length", 1002, false, frame},
+		"a length of six bytes": {
+			bytesOf(0xff, 0xff, 0xff, 0xff, 0xff, 1), "malformed frame length", 1002, false, frame,
+		},
 		"a fifth byte above 7":           {bytesOf(0x80, 0x80, 0x80, 0x80, 8), "malformed frame length", 1002, false, frame},
 		"a frame over the limit":         {bytesOf(0x80, 0x80, 0x20), tooLong, 1002, false, frame},
 		"a frame of 2 GiB":               {bytesOf(0xff, 0xff, 0xff, 0xff, 7), tooLong, 1002, false, frame},
@@ -201,9 +224,15 @@ func (w *world) serverConnections(t *testing.T) {
 		"a reserved opcode":              {wire(0x83, 0x80, 1, 2, 3, 4), "reserved opcode", 1002, false, frame},
 		"a ping in parts":                {wire(0x09, 0x80, 1, 2, 3, 4), "fragmented", 1002, false, frame},
 		"a continuation of nothing":      {wire(0x80, 0x80, 1, 2, 3, 4), "continuation", 1002, false, frame},
-		"close code 1005":                {func(b *bad) { b.Frame(websocket.OpClose, []byte{3, 237}) }, "close code", 1002, false, frame},
-		"a text of broken UTF-8":         {func(b *bad) { b.Frame(websocket.OpText, []byte{0xff}) }, "UTF-8", 1007, false, frame},
-		"a close":                        {func(b *bad) { b.Frame(websocket.OpClose, []byte{3, 232}) }, "", 1000, false, "server-conn-closed"},
+		"close code 1005": {
+			func(b *bad) { b.Frame(websocket.OpClose, []byte{3, 237}) }, "close code", 1002, false, frame,
+		},
+		"a text of broken UTF-8": {
+			func(b *bad) { b.Frame(websocket.OpText, []byte{0xff}) }, "UTF-8", 1007, false, frame,
+		},
+		"a close": {
+			func(b *bad) { b.Frame(websocket.OpClose, []byte{3, 232}) }, "", 1000, false, "server-conn-closed",
+		},
 		"a close in the middle of a frame": {func(b *bad) {
 			b.Frame(websocket.OpBinary, []byte{100, 0x91})
 			b.Frame(websocket.OpClose, nil)
@@ -213,7 +242,7 @@ func (w *world) serverConnections(t *testing.T) {
 			_ = b.Conn.(*net.TCPConn).CloseWrite()
 		}, "", 0, true, "server-conn-gone"},
 	} {
-		w.step(t, name+", after the handshake", closed("server", f.reason), func(t *testing.T) { f.check(w.greet(t)) })
+		w.step(t, name+", after the handshake", closed("server", f.reason), func(t trial) { f.check(w.greet(t)) })
 	}
 }
 
@@ -227,7 +256,7 @@ func drip(b *bad) {
 // serviceMessages are whole frames with the wrong thing in them: each is dropped and counted, the connection lives.
 func (w *world) serviceMessages(t *testing.T) {
 	drop := func(name, reason string, send func(b *bad)) {
-		w.step(t, name, peer.Dropped(reason), func(t *testing.T) {
+		w.step(t, name, peer.Dropped(reason), func(t trial) {
 			b := w.greet(t)
 			send(b)
 			b.lives()
@@ -259,7 +288,11 @@ func (w *world) serviceMessages(t *testing.T) {
 	}
 	for name, m := range map[string]service.Message{
 		"a second handshake": &service.HandshakeRequest{Version: 1}, "a handshake's answer": &service.HandshakeResponse{},
-		"an OpenConnection": &service.OpenConnection{ConnectionID: "x"}, "a ServiceError": &service.ServiceError{ErrorMessage: "x"},
+		"an OpenConnection": &service.OpenConnection{
+			ConnectionID: "x",
+		}, "a ServiceError": &service.ServiceError{
+			ErrorMessage: "x",
+		},
 		"an Ack": &service.Ack{AckID: 1, Status: service.AckOK}, "a ServiceEvent": &service.ServiceEvent{ID: "x"},
 		"an AccessKeyResponse": &service.AccessKeyResponse{}, "a ServiceMapping": &service.ServiceMapping{InvocationID: "x"},
 		"a ConnectionReconnect":     &service.ConnectionReconnect{ConnectionID: "x"},
@@ -301,7 +334,7 @@ func (w *world) serviceMessages(t *testing.T) {
 }
 
 // goodID asks for the connection id of the good client.
-func (w *world) goodID(t *testing.T) string {
+func (w *world) goodID(t trial) string {
 	t.Helper()
 	w.good.Invoke("who", "WhoAmI", "[]")
 	for {
@@ -318,17 +351,21 @@ func (w *world) goodID(t *testing.T) string {
 
 // unknownNames are good messages about what is not there: ignored, or answered NotFound (spec 4.9).
 func (w *world) unknownNames(t *testing.T, payloads service.Payloads) {
+	t.Helper()
 	for name, m := range map[string]service.Message{
-		"an unknown user": &service.UserData{UserID: "nobody", Payloads: payloads}, "unknown users": &service.MultiUserData{UserIDs: []string{"a", "b"}, Payloads: payloads},
-		"an unknown group":            &service.GroupBroadcastData{Group: "nobody", Payloads: payloads},
-		"a join of nobody":            &service.JoinGroup{ConnectionID: "nobody", Group: "g"},
-		"a leave of nobody":           &service.LeaveGroup{ConnectionID: "nobody", Group: "g"},
-		"a close of nobody":           &service.CloseConnection{ConnectionID: "nobody"},
-		"a result nobody asked for":   &service.ClientCompletion{InvocationID: "x", ConnectionID: "nobody", Protocol: "json"},
-		"an error nobody asked for":   &service.ErrorCompletion{InvocationID: "x", ConnectionID: "nobody"},
-		"a PauseAck nobody asked for": &service.ConnectionFlowControl{ConnectionID: "nobody", ConnectionType: service.FlowClient, Operation: service.FlowPauseAck},
+		"an unknown user":           &service.UserData{UserID: "nobody", Payloads: payloads},
+		"unknown users":             &service.MultiUserData{UserIDs: []string{"a", "b"}, Payloads: payloads},
+		"an unknown group":          &service.GroupBroadcastData{Group: "nobody", Payloads: payloads},
+		"a join of nobody":          &service.JoinGroup{ConnectionID: "nobody", Group: "g"},
+		"a leave of nobody":         &service.LeaveGroup{ConnectionID: "nobody", Group: "g"},
+		"a close of nobody":         &service.CloseConnection{ConnectionID: "nobody"},
+		"a result nobody asked for": &service.ClientCompletion{InvocationID: "x", ConnectionID: "nobody", Protocol: "json"},
+		"an error nobody asked for": &service.ErrorCompletion{InvocationID: "x", ConnectionID: "nobody"},
+		"a PauseAck nobody asked for": &service.ConnectionFlowControl{
+			ConnectionID: "nobody", ConnectionType: service.FlowClient, Operation: service.FlowPauseAck,
+		},
 	} {
-		w.step(t, name, "", func(t *testing.T) {
+		w.step(t, name, "", func(t trial) {
 			b := w.greet(t)
 			b.say(m)
 			b.lives()
@@ -346,7 +383,7 @@ func (w *world) unknownNames(t *testing.T, payloads service.Payloads) {
 		"claims of a forged token":   &service.GetConnectionClaims{ConnectionToken: "forged", AckID: 7},
 		"a refresh of a forged one":  &service.RefreshAuth{ConnectionToken: "forged", AckID: 7},
 	} {
-		w.step(t, name, "", func(t *testing.T) {
+		w.step(t, name, "", func(t trial) {
 			b := w.greet(t)
 			b.say(m)
 			if ack, ok := b.hear().(*service.Ack); !ok || ack.AckID != 7 || ack.Status != service.AckNotFound {
@@ -355,7 +392,7 @@ func (w *world) unknownNames(t *testing.T, payloads service.Payloads) {
 			b.Close()
 		})
 	}
-	w.step(t, "an invocation of an unknown client", "", func(t *testing.T) {
+	w.step(t, "an invocation of an unknown client", "", func(t trial) {
 		b := w.greet(t)
 		b.say(&service.ClientInvocation{InvocationID: "i", ConnectionID: "nobody", CallerServerID: "bad", Payloads: payloads})
 		m, ok := b.hear().(*service.ErrorCompletion)
@@ -364,7 +401,7 @@ func (w *world) unknownNames(t *testing.T, payloads service.Payloads) {
 		}
 		b.Close()
 	})
-	w.step(t, "a question for an access key", "", func(t *testing.T) {
+	w.step(t, "a question for an access key", "", func(t trial) {
 		b := w.greet(t)
 		b.say(&service.AccessKeyRequest{Token: "entra"})
 		m, ok := b.hear().(*service.AccessKeyResponse)

@@ -174,6 +174,7 @@ func (c *Client) Next() Event {
 			return Event{Code: ev.Code, Text: string(ev.Payload)}
 		case websocket.Ping, websocket.Pong:
 			continue
+		case websocket.None:
 		}
 		b := make([]byte, 16<<10)
 		_ = c.Conn.SetReadDeadline(time.Now().Add(Patience))

@@ -190,17 +190,17 @@ func (n *Node) Metrics(tb testing.TB) Series {
 	return s
 }
 
-// Refused, Dropped and AuthFailure name the series of a reason.
+// Refused names the series that counts refused requests of a reason.
 func Refused(reason string) string {
 	return `signalr_edge_requests_refused_total{reason="` + reason + `"}`
 }
 
-// Dropped is described at Refused.
+// Dropped names the series that counts dropped messages of a reason.
 func Dropped(reason string) string {
 	return `signalr_edge_messages_dropped_total{reason="` + reason + `"}`
 }
 
-// AuthFailure is described at Refused.
+// AuthFailure names the series that counts refused tokens of a reason.
 func AuthFailure(reason string) string {
 	return `signalr_edge_auth_failures_total{reason="` + reason + `"}`
 }
