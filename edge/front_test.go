@@ -376,7 +376,8 @@ func TestABadCertificateStopsTheStart(t *testing.T) {
 		Client: "127.0.0.1:0", Admin: "127.0.0.1:0", TLS: &config.TLS{CertFile: "none", KeyFile: "none"},
 	}
 	cfg.Auth.Keys = []config.Key{{Name: "primary", Value: peer.Key}}
-	if _, err := edge.Start(cfg, edge.Options{Log: discard}); err == nil || !strings.Contains(err.Error(), "listen.tls") {
+	_, err := edge.Start(t.Context(), cfg, edge.Options{Log: discard})
+	if err == nil || !strings.Contains(err.Error(), "listen.tls") {
 		t.Errorf("start says %v, want listen.tls", err)
 	}
 }

@@ -43,7 +43,7 @@ func attend(t *testing.T, c *appserver.RawConn) *attendant {
 			}
 			switch m := m.(type) {
 			case *service.OpenConnection:
-				a.opened <- m // before its client can know
+				a.opened <- m                                                           // before its client can know
 				if _, migrated := m.Headers.Get(service.HeaderMigrateFrom); !migrated { // the SDK swallows that answer
 					_ = c.Send(t.Context(), &service.ConnectionData{
 						ConnectionID: m.ConnectionID, Payload: []byte("{}\x1e"), DataType: service.DataHandshake,

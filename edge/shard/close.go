@@ -94,7 +94,7 @@ func (sh *shard) farewell(s *session, r reason.Reason, detail string, greeted bo
 // unlink tells the app server that its client is gone, unless it said so itself or is gone too.
 func (sh *shard) unlink(s *session, r reason.Reason) {
 	s.link.Attach(-1)
-	switch r {
+	switch r { //nolint:exhaustive // every other reason is news to the app server
 	case reason.ServerClosed, reason.ServerLost, reason.ServerDraining, reason.HandshakeRefused:
 		return
 	}

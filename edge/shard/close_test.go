@@ -88,9 +88,18 @@ func TestCloseByServer(t *testing.T) {
 			m    service.Message
 			gone []string
 		}{
-			"hub":        {&service.CloseConnectionsWithAck{AckID: 1, ExcludedConnectionIDs: []string{"bob"}}, []string{"ann", "ann2", "cat", "dan"}},
-			"user":       {&service.CloseUserConnectionsWithAck{UserID: "ann", AckID: 1, ExcludedConnectionIDs: []string{"ann2"}}, []string{"ann"}},
-			"group":      {&service.CloseGroupConnectionsWithAck{Group: "g", AckID: 1, ExcludedConnectionIDs: []string{"bob"}}, []string{"ann", "cat"}},
+			"hub": {
+				&service.CloseConnectionsWithAck{AckID: 1, ExcludedConnectionIDs: []string{"bob"}},
+				[]string{"ann", "ann2", "cat", "dan"},
+			},
+			"user": {
+				&service.CloseUserConnectionsWithAck{UserID: "ann", AckID: 1, ExcludedConnectionIDs: []string{"ann2"}},
+				[]string{"ann"},
+			},
+			"group": {
+				&service.CloseGroupConnectionsWithAck{Group: "g", AckID: 1, ExcludedConnectionIDs: []string{"bob"}},
+				[]string{"ann", "cat"},
+			},
 			"connection": {&service.CloseConnectionWithAck{ConnectionID: "dan", AckID: 1}, []string{"dan"}},
 		} {
 			e.Log(name)

@@ -90,31 +90,43 @@ func (sh *shard) deliver(d *delivery) {
 		// A connection in several of the groups gets the message as often (spec 3.6).
 		for _, name := range d.names {
 			if g := h.groups[name]; g != nil {
-				for i, members := range g.members {
-					if len(members) > 0 {
-						sh.deliverTo(h.lists[i], members, d, excluding)
-					}
-				}
+				sh.deliverToGroup(h, g, d, excluding)
 			}
 		}
 	case toUsers:
 		for _, name := range d.names {
-			for s := h.users[name]; s != nil; {
-				next := s.nextOfUser
-				sh.deliverOnce(s, d)
-				s = next
-			}
+			sh.deliverToUser(h.users[name], d)
 		}
 	case toConnections:
 		for _, id := range d.names {
-			s := sh.sessions[id]
-			if s == nil || s.list == nil || s.list.hub != h || !s.exists() {
-				sh.drops[reason.DropUnknownConnection]++
-				continue
-			}
-			sh.deliverOnce(s, d)
+			sh.deliverToConnection(h, sh.sessions[id], d)
 		}
 	}
+}
+
+func (sh *shard) deliverToGroup(h *hub, g *group, d *delivery, excluding bool) {
+	for i, members := range g.members {
+		if len(members) > 0 {
+			sh.deliverTo(h.lists[i], members, d, excluding)
+		}
+	}
+}
+
+// deliverToUser serves the list of a user's connections that begins with s.
+func (sh *shard) deliverToUser(s *session, d *delivery) {
+	for s != nil {
+		next := s.nextOfUser // s may be cut, and leave the list
+		sh.deliverOnce(s, d)
+		s = next
+	}
+}
+
+func (sh *shard) deliverToConnection(h *hub, s *session, d *delivery) {
+	if s == nil || s.list == nil || s.list.hub != h || !s.exists() {
+		sh.drops[reason.DropUnknownConnection]++
+		return
+	}
+	sh.deliverOnce(s, d)
 }
 
 // exclude stamps the sessions that d leaves out.

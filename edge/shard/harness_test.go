@@ -87,7 +87,11 @@ func newStage(t testing.TB, d driver, change ...func(*Limits)) *stage {
 	}
 	x, err := New(Config{
 		Count: 3, Node: "edge-1", Metrics: e.metrics, Log: slog.New(slog.DiscardHandler), Limits: e.limits,
-		Choose: e.choose, CountMessages: func(n int64) { e.units.Add(n) }, Start: e.now, Expand: func(b []byte) service.Claims { c, _ := service.DecodeClaimsPayload(b); return c },
+		Choose: e.choose, CountMessages: func(n int64) { e.units.Add(n) }, Start: e.now,
+		Expand: func(b []byte) service.Claims {
+			c, _ := service.DecodeClaimsPayload(b)
+			return c
+		},
 		Resolve: func(token string) (string, bool) { id, ok := e.tokens[token]; return id, ok },
 	})
 	if err != nil {

@@ -70,7 +70,9 @@ func (m *model) random(r *rand.Rand, l *fakeLink) service.Message {
 		&service.UserLeaveGroupWithAck{UserID: user, Group: group, AllGroups: r.IntN(4) == 0, AckID: ack},
 		&service.CheckUserInGroupWithAck{UserID: user, Group: group, AckID: ack},
 		&service.GroupMemberQuery{Group: group, AckID: ack, MaxPageSize: ptr(3)},
-		&service.ClientInvocation{InvocationID: fmt.Sprint(ack), ConnectionID: id, CallerServerID: l.server, Payloads: payloads},
+		&service.ClientInvocation{
+			InvocationID: fmt.Sprint(ack), ConnectionID: id, CallerServerID: l.server, Payloads: payloads,
+		},
 		&service.ClientCompletion{InvocationID: fmt.Sprint(ack), ConnectionID: id, Protocol: "json", Payload: text("done")},
 	}
 	if r.IntN(30) == 0 {

@@ -232,7 +232,8 @@ func (sh *shard) stall(s *session) {
 
 // gather puts the head of the queue into sh.vectors (one or several slices) and returns its size.
 func (sh *shard) gather(q *outQueue) int {
-	v := append(sh.vectors[:0], q.first.b[q.written:])
+	v := sh.vectors[:0]
+	v = append(v, q.first.b[q.written:])
 	total := len(v[0])
 	for c := q.head; c != nil && len(v) < maxVectors; c = c.next {
 		for _, f := range c.frames[:c.n] {

@@ -170,10 +170,10 @@ func writeFD(fd int, v [][]byte) (n int, full bool, err error) {
 		r, _, errno = unix.RawSyscall(unix.SYS_WRITEV, uintptr(fd),
 			uintptr(unsafe.Pointer(&iov[0])), uintptr(len(v))) //nolint:gosec // an address for the kernel
 	}
-	switch errno {
-	case 0:
+	if errno == 0 {
 		return int(r), false, nil
-	case unix.EAGAIN, unix.EINTR:
+	}
+	if errno == unix.EAGAIN || errno == unix.EINTR {
 		return 0, true, nil
 	}
 	return 0, false, errno

@@ -82,11 +82,12 @@ func (sh *shard) serverLost(link Link) {
 		r = reason.ServerDraining
 	}
 	for _, s := range sh.sessions {
-		if s.link == link && s.state == stateOpening && !s.opening.spoke {
+		switch {
+		case s.link == link && s.state == stateOpening && !s.opening.spoke:
 			sh.reopen(s)
-		} else if s.link == link && s.state < stateClosing {
+		case s.link == link && s.state < stateClosing:
 			sh.end(s, r, "")
-		} else if s.extra != nil && s.extra.previous == link {
+		case s.extra != nil && s.extra.previous == link:
 			s.extra.previous = nil
 		}
 	}

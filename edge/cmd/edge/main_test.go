@@ -21,7 +21,7 @@ import (
 func TestDevAnnouncesWhatADeveloperPastes(t *testing.T) {
 	cfg := config.Dev()
 	cfg.Listen = config.Listen{Client: "127.0.0.1:0", Admin: "127.0.0.1:0"}
-	node, err := edge.Start(cfg, edge.Options{Log: slog.New(slog.DiscardHandler)})
+	node, err := edge.Start(t.Context(), cfg, edge.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -53,7 +54,7 @@ func StartWith(tb testing.TB, o edge.Options, change ...func(*config.Config)) *N
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	started, err := edge.Start(cfg, o)
+	started, err := edge.Start(context.Background(), cfg, o)
 	if err != nil {
 		tb.Fatalf("start the node: %v", err)
 	}
