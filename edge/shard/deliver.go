@@ -219,11 +219,8 @@ func (sh *shard) fromServer(from Link, id string, b []byte, t service.DataType, 
 		return
 	}
 	if s.link != from {
-		late := s.extra != nil && s.extra.previous == from && t != service.DataClose && t != service.DataHandshake
-		if !late {
-			sh.drops[reason.DropNotCarrier]++
-			return
-		}
+		sh.lateFromServer(from, s, b, t, partial)
+		return
 	}
 	sh.work++
 	if s.extra != nil && len(s.extra.partial) > 0 {
@@ -251,6 +248,22 @@ func (sh *shard) fromServer(from Link, id string, b []byte, t service.DataType, 
 	if s.extra != nil && s.extra.migrate && s.state == stateOpen {
 		sh.migrate(s)
 	}
+}
+
+// lateFromServer passes on what the server from which the client migrated still had to say: whole messages only, for a
+// part could mix with what the new one says. What it says of the end does not count.
+func (sh *shard) lateFromServer(from Link, s *session, b []byte, t service.DataType, partial bool) {
+	if s.extra == nil || s.extra.previous != from || t == service.DataClose || t == service.DataHandshake {
+		sh.drops[reason.DropNotCarrier]++
+		return
+	}
+	if partial || sh.unfinished(s, b[headroom:]) {
+		s.extra.previous = nil
+		sh.drops[reason.DropNotCarrier]++
+		return
+	}
+	sh.work++
+	sh.pass(s, b, t)
 }
 
 // unfinished reports whether b, which an old SDK may have cut anywhere, ends inside a hub message. Clients break on a

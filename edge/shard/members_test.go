@@ -17,32 +17,32 @@ const (
 	no  = service.AckNotFound
 )
 
-func ptr(n int32) *int32 { return &n }
-
 func TestAcks(t *testing.T) {
 	cases := map[string]struct {
 		message service.Message
 		want    service.AckStatus
 	}{
-		"18 joins a connection":     {&service.JoinGroupWithAck{ConnectionID: "dan", Group: "n", AckID: 7}, yes},
-		"18 unknown connection":     {&service.JoinGroupWithAck{ConnectionID: "x", Group: "n", AckID: 7}, no},
-		"18 of another hub":         {&service.JoinGroupWithAck{ConnectionID: "twin", Group: "n", AckID: 7}, no},
-		"19 leaves":                 {&service.LeaveGroupWithAck{ConnectionID: "ann", Group: "g", AckID: 7}, yes},
-		"19 where it is not":        {&service.LeaveGroupWithAck{ConnectionID: "dan", Group: "g", AckID: 7}, yes},
-		"19 unknown connection":     {&service.LeaveGroupWithAck{ConnectionID: "x", Group: "g", AckID: 7}, no},
-		"19 all groups":             {&service.LeaveGroupWithAck{ConnectionID: "bob", AllGroups: true, AckID: 7}, yes},
-		"21 user in group":          {&service.CheckUserInGroupWithAck{UserID: "ann", Group: "g", AckID: 7}, yes},
-		"21 user not in group":      {&service.CheckUserInGroupWithAck{UserID: "ann", Group: "h", AckID: 7}, no},
-		"21 unknown user":           {&service.CheckUserInGroupWithAck{UserID: "zoe", Group: "g", AckID: 7}, no},
-		"23 group":                  {&service.CheckGroupExistenceWithAck{Group: "h", AckID: 7}, yes},
-		"23 no group":               {&service.CheckGroupExistenceWithAck{Group: "H", AckID: 7}, no},
-		"24 connection":             {&service.CheckConnectionExistenceWithAck{ConnectionID: "dan", AckID: 7}, yes},
-		"24 no connection":          {&service.CheckConnectionExistenceWithAck{ConnectionID: "x", AckID: 7}, no},
-		"24 of another hub":         {&service.CheckConnectionExistenceWithAck{ConnectionID: "twin", AckID: 7}, no},
-		"25 user":                   {&service.CheckUserExistenceWithAck{UserID: "bob", AckID: 7}, yes},
-		"25 no user":                {&service.CheckUserExistenceWithAck{UserID: "zoe", AckID: 7}, no},
-		"26 user joins":             {&service.UserJoinGroupWithAck{UserID: "ann", Group: "n", AckID: 7}, yes},
-		"26 unknown user joins":     {&service.UserJoinGroupWithAck{UserID: "zoe", Group: "n", AckID: 7, TTL: ptr(0)}, yes},
+		"18 joins a connection": {&service.JoinGroupWithAck{ConnectionID: "dan", Group: "n", AckID: 7}, yes},
+		"18 unknown connection": {&service.JoinGroupWithAck{ConnectionID: "x", Group: "n", AckID: 7}, no},
+		"18 of another hub":     {&service.JoinGroupWithAck{ConnectionID: "twin", Group: "n", AckID: 7}, no},
+		"19 leaves":             {&service.LeaveGroupWithAck{ConnectionID: "ann", Group: "g", AckID: 7}, yes},
+		"19 where it is not":    {&service.LeaveGroupWithAck{ConnectionID: "dan", Group: "g", AckID: 7}, yes},
+		"19 unknown connection": {&service.LeaveGroupWithAck{ConnectionID: "x", Group: "g", AckID: 7}, no},
+		"19 all groups":         {&service.LeaveGroupWithAck{ConnectionID: "bob", AllGroups: true, AckID: 7}, yes},
+		"21 user in group":      {&service.CheckUserInGroupWithAck{UserID: "ann", Group: "g", AckID: 7}, yes},
+		"21 user not in group":  {&service.CheckUserInGroupWithAck{UserID: "ann", Group: "h", AckID: 7}, no},
+		"21 unknown user":       {&service.CheckUserInGroupWithAck{UserID: "zoe", Group: "g", AckID: 7}, no},
+		"23 group":              {&service.CheckGroupExistenceWithAck{Group: "h", AckID: 7}, yes},
+		"23 no group":           {&service.CheckGroupExistenceWithAck{Group: "H", AckID: 7}, no},
+		"24 connection":         {&service.CheckConnectionExistenceWithAck{ConnectionID: "dan", AckID: 7}, yes},
+		"24 no connection":      {&service.CheckConnectionExistenceWithAck{ConnectionID: "x", AckID: 7}, no},
+		"24 of another hub":     {&service.CheckConnectionExistenceWithAck{ConnectionID: "twin", AckID: 7}, no},
+		"25 user":               {&service.CheckUserExistenceWithAck{UserID: "bob", AckID: 7}, yes},
+		"25 no user":            {&service.CheckUserExistenceWithAck{UserID: "zoe", AckID: 7}, no},
+		"26 user joins":         {&service.UserJoinGroupWithAck{UserID: "ann", Group: "n", AckID: 7}, yes},
+		"26 unknown user joins": {
+			&service.UserJoinGroupWithAck{UserID: "zoe", Group: "n", AckID: 7, TTL: new(int32(0))}, yes,
+		},
 		"27 user leaves":            {&service.UserLeaveGroupWithAck{UserID: "ann", Group: "g", AckID: 7}, yes},
 		"27 unknown user leaves":    {&service.UserLeaveGroupWithAck{UserID: "zoe", AllGroups: true, AckID: 7}, yes},
 		"30 closes a connection":    {&service.CloseConnectionWithAck{ConnectionID: "dan", AckID: 7}, yes},
@@ -140,7 +140,7 @@ func TestGroups(t *testing.T) {
 	})
 	each(t, "a rule waits for a user who is not there", func(e *stage) {
 		k := newCast(e)
-		e.says(k.server, &service.UserJoinGroup{UserID: "zoe", Group: "n", TTL: ptr(60)},
+		e.says(k.server, &service.UserJoinGroup{UserID: "zoe", Group: "n", TTL: new(int32(60))},
 			&service.CheckUserInGroupWithAck{UserID: "zoe", Group: "n", AckID: 1},
 			&service.CheckGroupExistenceWithAck{Group: "n", AckID: 2})
 		k.server.wantAck(e, 1, yes)
@@ -154,17 +154,17 @@ func TestGroups(t *testing.T) {
 	})
 	each(t, "TTL 0 is for the present connections only", func(e *stage) {
 		k := newCast(e)
-		e.says(k.server, &service.UserJoinGroup{UserID: "ann", Group: "n", TTL: ptr(0)})
+		e.says(k.server, &service.UserJoinGroup{UserID: "ann", Group: "n", TTL: new(int32(0))})
 		newcomer(k, "ann3", "ann")
 		want(k, "n", "ann", "ann2")
 	})
 	each(t, "an expired rule joins nobody and leaves members in", func(e *stage) {
 		k := newCast(e)
-		e.says(k.server, &service.UserJoinGroup{UserID: "ann", Group: "n", TTL: ptr(10)},
-			&service.UserJoinGroup{UserID: "zoe", Group: "n", TTL: ptr(10)})
+		e.says(k.server, &service.UserJoinGroup{UserID: "ann", Group: "n", TTL: new(int32(10))},
+			&service.UserJoinGroup{UserID: "zoe", Group: "n", TTL: new(int32(10))})
 		e.tick(9 * time.Second)
 		newcomer(k, "ann3", "ann")
-		e.says(k.server, &service.UserJoinGroup{UserID: "zoe", Group: "n", TTL: ptr(10)}) // starts again
+		e.says(k.server, &service.UserJoinGroup{UserID: "zoe", Group: "n", TTL: new(int32(10))}) // starts again
 		e.tick(time.Second)
 		newcomer(k, "ann4", "ann")
 		want(k, "n", "ann", "ann2", "ann3")
@@ -181,7 +181,7 @@ func TestGroups(t *testing.T) {
 	each(t, "expired rules of users who never came are forgotten", func(e *stage) {
 		l := e.server("chat", "s1")
 		for i := range 1000 {
-			e.says(l, &service.UserJoinGroup{UserID: fmt.Sprint("u", i), Group: "n", TTL: ptr(1)})
+			e.says(l, &service.UserJoinGroup{UserID: fmt.Sprint("u", i), Group: "n", TTL: new(int32(1))})
 		}
 		e.until("forgotten", func() bool {
 			e.tick(time.Second)
@@ -224,14 +224,14 @@ func TestGroupMemberPages(t *testing.T) {
 		want      []int // page sizes
 	}{
 		"everything in one page":       {nil, nil, []int{23}},
-		"pages of five":                {nil, ptr(5), []int{5, 5, 5, 5, 3}},
-		"the last page is full":        {nil, ptr(23), []int{23}},
-		"no more than wanted":          {ptr(7), nil, []int{7}},
-		"wanted over pages":            {ptr(12), ptr(5), []int{5, 5, 2}},
-		"wanted is a multiple of page": {ptr(10), ptr(5), []int{5, 5}},
-		"wanted more than there is":    {ptr(100), ptr(20), []int{20, 3}},
-		"nothing wanted":               {ptr(0), nil, []int{0}},
-		"nonsense":                     {ptr(-1), ptr(-1), []int{0}},
+		"pages of five":                {nil, new(int32(5)), []int{5, 5, 5, 5, 3}},
+		"the last page is full":        {nil, new(int32(23)), []int{23}},
+		"no more than wanted":          {new(int32(7)), nil, []int{7}},
+		"wanted over pages":            {new(int32(12)), new(int32(5)), []int{5, 5, 2}},
+		"wanted is a multiple of page": {new(int32(10)), new(int32(5)), []int{5, 5}},
+		"wanted more than there is":    {new(int32(100)), new(int32(20)), []int{20, 3}},
+		"nothing wanted":               {new(int32(0)), nil, []int{0}},
+		"nonsense":                     {new(int32(-1)), new(int32(-1)), []int{0}},
 	}
 	for name, tc := range cases {
 		each(t, name, func(e *stage) {
@@ -265,7 +265,7 @@ func TestGroupMemberPages(t *testing.T) {
 				next := *q // as the SDK goes on: it subtracts what it has
 				next.AckID, next.ContinuationToken = q.AckID+1, p.ContinuationToken
 				if q.Top != nil {
-					next.Top = ptr(*q.Top - int32(len(p.Members)))
+					next.Top = new(*q.Top - int32(len(p.Members)))
 				}
 				q = &next
 			}

@@ -63,9 +63,9 @@ func TestMigration(t *testing.T) {
 		})
 	}
 	each(t, "what the old server says of the end does not count", func(e *stage) {
-		a, b := e.server("chat", "s1", migratable), (*fakeLink)(nil)
+		a := e.server("chat", "s1", migratable)
 		c := e.client(a, "json")
-		b = e.server("chat", "s2", migratable)
+		b := e.server("chat", "s2", migratable)
 		e.leaves(a)
 		e.wantMoved(c, a, b)
 		e.says(a, c.typed(hubproto.AppendClose(nil, hubproto.JSON, "", false), service.DataClose),
@@ -141,11 +141,11 @@ func TestMigration(t *testing.T) {
 		e.wantNothing(b)
 	})
 	each(t, "not for servers that take no part, nor for what ends meanwhile", func(e *stage) {
-		a, m := e.server("chat", "s1"), (*fakeLink)(nil)
+		a := e.server("chat", "s1")
 		c := e.client(a, "json")
 		e.leaves(a)
 		a.draining.Store(true)
-		m = e.server("chat", "s2", migratable)
+		m := e.server("chat", "s2", migratable)
 		d := e.client(m, "json")
 		e.leaves(m)
 		d.goodbye()

@@ -66,10 +66,10 @@ func (m *model) random(r *rand.Rand, l *fakeLink) service.Message {
 		&service.JoinGroupWithAck{ConnectionID: id, Group: group, AckID: ack},
 		&service.LeaveGroup{ConnectionID: id, Group: group},
 		&service.LeaveGroupWithAck{ConnectionID: id, AllGroups: r.IntN(2) == 0, Group: group, AckID: ack},
-		&service.UserJoinGroup{UserID: user, Group: group, TTL: ptr(r.Int32N(4))},
+		&service.UserJoinGroup{UserID: user, Group: group, TTL: new(r.Int32N(4))},
 		&service.UserLeaveGroupWithAck{UserID: user, Group: group, AllGroups: r.IntN(4) == 0, AckID: ack},
 		&service.CheckUserInGroupWithAck{UserID: user, Group: group, AckID: ack},
-		&service.GroupMemberQuery{Group: group, AckID: ack, MaxPageSize: ptr(3)},
+		&service.GroupMemberQuery{Group: group, AckID: ack, MaxPageSize: new(int32(3))},
 		&service.ClientInvocation{
 			InvocationID: fmt.Sprint(ack), ConnectionID: id, CallerServerID: l.server, Payloads: payloads,
 		},
