@@ -59,6 +59,11 @@ func (p *edgePark) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
+	if e.code != 0 {
+		w.Header().Set("Location", "http://elsewhere.example.com/")
+		w.WriteHeader(e.code)
+		return
+	}
 	if e.answer != "" {
 		_, _ = io.WriteString(w, e.answer)
 		return
@@ -114,6 +119,7 @@ type playedEdge struct {
 	token  string
 	silent bool
 	answer string
+	code   int
 	asked  int
 }
 

@@ -62,9 +62,9 @@ func (n *Node) adminHandler() http.Handler {
 // guarded asks for the admin token when one is configured.
 func (n *Node) guarded(next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		want := n.config().Auth.AdminToken.Reveal()
-		got := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
-		if want != "" && subtle.ConstantTimeCompare([]byte(want), []byte(got)) != 1 {
+		want := "Bearer " + n.config().Auth.AdminToken.Reveal()
+		got := r.Header.Get("Authorization")
+		if want != "Bearer " && subtle.ConstantTimeCompare([]byte(want), []byte(got)) != 1 {
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			http.Error(w, "the admin token is missing or wrong", http.StatusUnauthorized)
 			return

@@ -13,9 +13,9 @@ import (
 // drainStep is how often a drain closes some more clients.
 const drainStep = 100 * time.Millisecond
 
-// Reload puts a new configuration in force as far as that is possible while running: tier and units,
-// auth, quota, limits, cors and log. It returns the changed fields that need a restart; nothing of them is in force. err is that of a file that
-// could not be used: the configuration in force stays.
+// Reload puts a new configuration in force as far as that is possible while running: tier and units, auth, quota,
+// limits, cors and log. It returns the changed fields that need a restart; nothing of them is in force. err is that of
+// a file that could not be used: the configuration in force stays.
 func (n *Node) Reload(next *config.Config, err error) (restart []string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -81,8 +81,8 @@ type Node struct {
 	configError string
 }
 
-// Start brings up a node and serves. The configuration must be valid.
-func Start(cfg *config.Config, o Options) (*Node, error) {
+// Start brings up a node and serves until Stop or Drain; ctx bounds the start alone. The configuration must be valid.
+func Start(ctx context.Context, cfg *config.Config, o Options) (*Node, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -90,11 +90,11 @@ func Start(cfg *config.Config, o Options) (*Node, error) {
 	if err := n.assemble(cfg); err != nil {
 		return nil, err
 	}
-	if err := n.listen(cfg); err != nil {
+	if err := n.listen(ctx, cfg); err != nil {
 		n.shards.Stop()
 		return nil, err
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	n.cancel = cancel
 	n.wait.Go(func() { n.registry.Run(ctx) })
 	n.wait.Go(func() { n.clock(ctx) })
@@ -142,7 +142,8 @@ func (n *Node) assemble(cfg *config.Config) error {
 	})
 	n.shards, err = shard.New(shard.Config{
 		Count: n.options.Shards, Node: n.id, Metrics: n.metrics, Log: n.log, Limits: limits(cfg),
-		Choose: chooser(n.registry), CountMessages: n.messages.Add, Resolve: tokens.resolve, Expand: expand, Start: time.Now(),
+		Choose: chooser(n.registry), CountMessages: n.messages.Add, Resolve: tokens.resolve,
+		Expand: expand, Start: time.Now(),
 	})
 	if err != nil {
 		return err
@@ -165,11 +166,12 @@ func (n *Node) serveAppServer(sock net.Conn, buffered []byte, s transport.Server
 	n.registry.Serve(sock, buffered, appserver.Request{ID: s.ID, Hub: s.Hub, ServerID: s.ServerID, Target: s.Target})
 }
 
-func (n *Node) listen(cfg *config.Config) (err error) {
-	if n.public, err = net.Listen("tcp", cfg.Listen.Client); err != nil {
+func (n *Node) listen(ctx context.Context, cfg *config.Config) (err error) {
+	var lc net.ListenConfig
+	if n.public, err = lc.Listen(ctx, "tcp", cfg.Listen.Client); err != nil {
 		return fmt.Errorf("listen.client: %w", err)
 	}
-	if n.admin, err = net.Listen("tcp", cfg.Listen.Admin); err != nil {
+	if n.admin, err = lc.Listen(ctx, "tcp", cfg.Listen.Admin); err != nil {
 		_ = n.public.Close()
 		return fmt.Errorf("listen.admin: %w", err)
 	}

@@ -85,6 +85,7 @@ var house = map[string]room{
 	"hack/docgen":      {layer: outside, third: []string{prometheus, promModel}},
 	"test":             {layer: outside},
 	"test/appserver":   {layer: outside, third: []string{jwt, wsPeer, mpPeer}},
+	"test/badinput":    {layer: outside, beside: []string{"test/appserver", "test/badinput/..."}},
 	"test/conformance": {layer: outside, third: []string{cobra}, beside: []string{"test/appserver"}},
 	"test/load": {
 		layer:  outside,
@@ -98,6 +99,7 @@ var house = map[string]room{
 var below = map[string]room{
 	"edge/internal":    {layer: leaf, third: []string{xsys}},
 	"test/appserver":   {layer: outside, third: house["test/appserver"].third, beside: []string{"test/appserver"}},
+	"test/badinput":    house["test/badinput"],
 	"test/conformance": house["test/conformance"],
 	"test/load":        house["test/load"],
 }

@@ -2,9 +2,9 @@
 // `az signalr list`, an ARM template, or `terraform show -json`.
 //
 // It is no migration: keys, host names and certificates stay where they are. Everything that a document says and that
-// has no counterpart is in the list of what was dropped, by name; values are not in it, for some are secrets. What Azure
-// reports without anybody having set it (ids, addresses, states) and what says what is the case here anyway is not
-// dropped but passed over. Its functions are pure and may be called by several goroutines.
+// has no counterpart is in the list of what was dropped, by name; values are not in it, for some are secrets. What
+// Azure reports without anybody having set it (ids, addresses, states) and what says what is the case here anyway is
+// not dropped but passed over. Its functions are pure and may be called by several goroutines.
 package azimport
 
 import (

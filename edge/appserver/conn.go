@@ -155,10 +155,13 @@ func (c *Conn) say(m service.Message) {
 func (c *Conn) Close(r reason.Reason) {
 	c.ended.CompareAndSwap(0, uint32(r))
 	c.mu.Lock()
+	first := !c.closing
 	c.closing = true
 	c.room.Broadcast()
 	c.mu.Unlock()
-	_ = c.sock.SetDeadline(time.Now().Add(closeTimeout))
+	if first { // a peer that does not answer has this time once
+		_ = c.sock.SetDeadline(time.Now().Add(closeTimeout))
+	}
 	c.Flush()
 }
 

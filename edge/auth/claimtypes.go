@@ -5,7 +5,7 @@ const certificateClaims = "http://schemas.microsoft.com/2012/12/certificateconte
 
 // claimTypes gives for each short claim name of a token the long .NET claim type from which the SDK shortened it; the
 // app server's SDK does not lengthen it again (service protocol 2.6). A test holds it against the table in testdata.
-var claimTypes = map[string]string{
+var claimTypes = map[string]string{ //nolint:gosec // names of claims, no credentials
 	"actort":                     "http://schemas.xmlsoap.org/ws/2009/09/identity/claims/actor",
 	"birthdate":                  "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/dateofbirth",
 	"email":                      "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress",

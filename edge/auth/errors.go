@@ -51,8 +51,7 @@ func (e *Error) Error() string { return e.Text }
 
 // ReasonOf returns the Reason of an error of this package, or "" for any other.
 func ReasonOf(err error) Reason {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Reason
 	}
 	return ""

@@ -64,10 +64,10 @@ func (k Keys) Format(f fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(f, "keys %v", names)
 }
 
-// verify calls try with each key that is valid at now until one succeeds, and returns the name of that one.
-func (k *Keys) verify(now time.Time, try func(secret []byte) bool) (name string, ok bool) {
+// verify calls try with each key that is valid at now until one succeeds, and reports whether one did.
+func (k *Keys) verify(now time.Time, try func(secret []byte) bool) bool {
 	if k == nil {
-		return "", false
+		return false
 	}
 	for i := range k.keys {
 		one := &k.keys[i]
@@ -75,8 +75,8 @@ func (k *Keys) verify(now time.Time, try func(secret []byte) bool) (name string,
 			continue
 		}
 		if try(one.value) {
-			return one.name, true
+			return true
 		}
 	}
-	return "", false
+	return false
 }

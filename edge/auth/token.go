@@ -92,9 +92,9 @@ func (s Sticky) String() string {
 		return "Preferred"
 	case StickyRequired:
 		return "Required"
-	default:
-		return "Disabled"
+	case StickyDisabled:
 	}
+	return "Disabled"
 }
 
 // ServerName returns the id of the app server that negotiated the client (asrs.s.sn), and whether there is one.
@@ -165,7 +165,7 @@ func (t *Token) TransportMask() TransportMask {
 	if err != nil {
 		return allTransports
 	}
-	return TransportMask(n & int64(allTransports)) //nolint:gosec // three bits
+	return TransportMask(n & int64(allTransports))
 }
 
 // CloseOnExpiry reports whether the client must be closed when its sign-in expires (asrs.s.coae). It is then closed at

@@ -14,9 +14,9 @@ const CurrentVersion = 1
 
 // EmulatorKey is the access key that the vendor's local emulator publishes. Everybody knows it, so Validate refuses it
 // on any client address but loopback.
-const EmulatorKey = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH" //nolint:gosec // published on purpose
+const EmulatorKey = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH"
 
-// Unlimited, as a value of Quota, switches that quota off.
+// Unlimited as a value of Quota switches that quota off.
 const Unlimited = -1
 
 // Connections and messages per UTC day that a tier gives, see design.md section 5.
@@ -356,7 +356,7 @@ func (l LogLevel) Slog() slog.Level {
 		return slog.LevelWarn
 	case LogLevelError:
 		return slog.LevelError
-	default:
-		return slog.LevelInfo
+	case LogLevelInfo:
 	}
+	return slog.LevelInfo
 }

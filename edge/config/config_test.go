@@ -118,7 +118,7 @@ func TestMarshalGolden(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			want, err := os.ReadFile(golden) //nolint:gosec // a constant of the test
+			want, err := os.ReadFile(golden)
 			if err != nil {
 				t.Fatal(err)
 			}

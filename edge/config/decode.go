@@ -101,9 +101,9 @@ func (s *shape) check(n *yaml.Node, t reflect.Type, path string) {
 // checkFields compares a mapping with a struct.
 func (s *shape) checkFields(n *yaml.Node, t reflect.Type, path string) {
 	types := make(map[string]reflect.Type, t.NumField())
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
-		types[name] = t.Field(i).Type
+	for field := range t.Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
+		types[name] = field.Type
 	}
 	if path != "" {
 		path += "."
@@ -131,7 +131,7 @@ func kind(n *yaml.Node) string {
 		return "fields"
 	case yaml.SequenceNode:
 		return "a list"
-	default:
+	case yaml.ScalarNode, yaml.DocumentNode, yaml.AliasNode:
 	}
 	switch n.ShortTag() {
 	case "!!int":

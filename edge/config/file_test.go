@@ -133,7 +133,7 @@ func TestLoadRefuses(t *testing.T) {
 // unwrapAll returns the innermost error, as os.IsNotExist does not unwrap.
 func unwrapAll(err error) error {
 	for {
-		u, ok := err.(interface{ Unwrap() error }) //nolint:errorlint // this is the unwrapping
+		u, ok := err.(interface{ Unwrap() error })
 		if !ok || u.Unwrap() == nil {
 			return err
 		}
@@ -177,7 +177,7 @@ func TestNothingPrintsSecrets(t *testing.T) {
 	}
 	for name, out := range printed {
 		for _, s := range secrets {
-			for _, form := range []string{s, fmt.Sprintf("%x", s), fmt.Sprintf("%X", s), fmt.Sprint([]byte(s))} {
+			for _, form := range []string{s, fmt.Sprintf("%x", s), fmt.Sprintf("%X", s), fmt.Sprint(string([]byte(s)))} {
 				if strings.Contains(out, form) {
 					t.Errorf("%s shows a secret: %s", name, out)
 				}

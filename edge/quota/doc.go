@@ -8,7 +8,7 @@
 // touches are single atomics on cache lines of their own.
 package quota
 
-// Unlimited, or any negative number, is the limit that is never reached.
+// Unlimited is, as any negative number, the limit that is never reached.
 const Unlimited = -1
 
 // cacheLine keeps hot counters apart: 128 bytes, as processors fetch lines of 64 in pairs.

@@ -37,9 +37,9 @@ func (t Transition) String() string {
 		return "exceeded"
 	case TransitionRestored:
 		return "restored"
-	default:
-		return "none"
+	case TransitionNone:
 	}
+	return "none"
 }
 
 // Messages counts the messages of a UTC day against a limit. The owner calls Tick about once a second; the count

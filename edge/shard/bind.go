@@ -22,8 +22,11 @@ func (x *Shards) BindStream(conn net.Conn, buffered []byte, c *Client) bool {
 func (sh *shard) bind(fd int, conn net.Conn, buffered []byte, c *Client) {
 	sh.owner.metrics.ClientsOpened.Inc()
 	sh.owner.metrics.ClientConnections.Inc()
-	s := sh.newSession(c)
-	if s == nil || sh.stopping {
+	var s *session
+	if !sh.stopping {
+		s = sh.newSession(c)
+	}
+	if s == nil {
 		sh.owner.metrics.Count(reason.DuplicateConnection, 1)
 		sh.owner.metrics.ClientConnections.Dec()
 		closeRaw(fd, conn)

@@ -18,7 +18,7 @@ func (sh *shard) end(s *session, r reason.Reason, detail string) {
 	if s.state >= stateClosing {
 		return
 	}
-	if s.link != nil && len(s.in) > 0 && r == reason.ClientClosed && s.hold&(holdNoServer|holdMigration) == 0 {
+	if s.link != nil && len(s.in) > 0 && (r == reason.ClientClosed || r == reason.ClientGone) {
 		s.hold = 0
 		sh.drainInput(s, 0) // what the client said before it left
 		if s.state >= stateClosing {
@@ -37,9 +37,7 @@ func (sh *shard) end(s *session, r reason.Reason, detail string) {
 	}
 	if s.extra != nil {
 		sh.dropInvocations(s)
-		if s.extra.migrate {
-			sh.leaving--
-		}
+		sh.stay(s.extra)
 		s.extra = nil
 	}
 	s.in, s.link = nil, nil
@@ -51,10 +49,10 @@ func (sh *shard) end(s *session, r reason.Reason, detail string) {
 	}
 	if r != reason.ClientClosed && info.Code == uint16(websocket.CodeNormal) {
 		if f := sh.farewell(s, r, detail, greeted); f != nil {
-			sh.push(&s.out, f)
+			sh.push(s, f)
 		}
 	}
-	sh.push(&s.out, &frame{b: websocket.AppendClose(nil, websocket.Code(info.Code), "")})
+	sh.push(s, &frame{b: websocket.AppendClose(nil, websocket.Code(info.Code), "")})
 	s.opening = nil
 	s.deadline = sh.now + closeWait
 	s.hold = 0
@@ -96,7 +94,7 @@ func (sh *shard) farewell(s *session, r reason.Reason, detail string, greeted bo
 // unlink tells the app server that its client is gone, unless it said so itself or is gone too.
 func (sh *shard) unlink(s *session, r reason.Reason) {
 	s.link.Attach(-1)
-	switch r {
+	switch r { //nolint:exhaustive // every other reason is news to the app server
 	case reason.ServerClosed, reason.ServerLost, reason.ServerDraining, reason.HandshakeRefused:
 		return
 	}

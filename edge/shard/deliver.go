@@ -2,6 +2,7 @@ package shard
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	hubproto "github.com/signalr-operator/signalr-operator/edge/protocol/hub"
@@ -71,6 +72,9 @@ const bulkMembers = 64
 func (sh *shard) deliver(d *delivery) {
 	h := sh.hubs[d.hub]
 	if h == nil {
+		if d.target == toConnections {
+			sh.drops[reason.DropUnknownConnection] += len(d.names)
+		}
 		return
 	}
 	sh.stamp++
@@ -86,31 +90,43 @@ func (sh *shard) deliver(d *delivery) {
 		// A connection in several of the groups gets the message as often (spec 3.6).
 		for _, name := range d.names {
 			if g := h.groups[name]; g != nil {
-				for i, members := range g.members {
-					if len(members) > 0 {
-						sh.deliverTo(h.lists[i], members, d, excluding)
-					}
-				}
+				sh.deliverToGroup(h, g, d, excluding)
 			}
 		}
 	case toUsers:
 		for _, name := range d.names {
-			for s := h.users[name]; s != nil; {
-				next := s.nextOfUser
-				sh.deliverOnce(s, d)
-				s = next
-			}
+			sh.deliverToUser(h.users[name], d)
 		}
 	case toConnections:
 		for _, id := range d.names {
-			s := sh.sessions[id]
-			if s == nil || s.list == nil || s.list.hub != h || !s.exists() {
-				sh.drops[reason.DropUnknownConnection]++
-				continue
-			}
-			sh.deliverOnce(s, d)
+			sh.deliverToConnection(h, sh.sessions[id], d)
 		}
 	}
+}
+
+func (sh *shard) deliverToGroup(h *hub, g *group, d *delivery, excluding bool) {
+	for i, members := range g.members {
+		if len(members) > 0 {
+			sh.deliverTo(h.lists[i], members, d, excluding)
+		}
+	}
+}
+
+// deliverToUser serves the list of a user's connections that begins with s.
+func (sh *shard) deliverToUser(s *session, d *delivery) {
+	for s != nil {
+		next := s.nextOfUser // s may be cut, and leave the list
+		sh.deliverOnce(s, d)
+		s = next
+	}
+}
+
+func (sh *shard) deliverToConnection(h *hub, s *session, d *delivery) {
+	if s == nil || s.list == nil || s.list.hub != h || !s.exists() {
+		sh.drops[reason.DropUnknownConnection]++
+		return
+	}
+	sh.deliverOnce(s, d)
 }
 
 // exclude stamps the sessions that d leaves out.
@@ -141,8 +157,7 @@ func (sh *shard) deliverTo(l *memberList, members []*session, d *delivery, exclu
 		how = dirtyBulk
 	}
 	sh.work += len(members)
-	for i := len(members) - 1; i >= 0; i-- {
-		s := members[i]
+	for _, s := range slices.Backward(members) {
 		if excluding && s.mark == sh.stamp {
 			continue
 		}
@@ -204,11 +219,8 @@ func (sh *shard) fromServer(from Link, id string, b []byte, t service.DataType, 
 		return
 	}
 	if s.link != from {
-		late := s.extra != nil && s.extra.previous == from && t != service.DataClose && t != service.DataHandshake
-		if !late {
-			sh.drops[reason.DropNotCarrier]++
-			return
-		}
+		sh.lateFromServer(from, s, b, t, partial)
+		return
 	}
 	sh.work++
 	if s.extra != nil && len(s.extra.partial) > 0 {
@@ -229,13 +241,29 @@ func (sh *shard) fromServer(from Link, id string, b []byte, t service.DataType, 
 		return
 	}
 	if s.state == stateOpening {
-		sh.handshakeAnswer(s, b)
+		sh.handshakeAnswer(from, s, b)
 		return
 	}
 	sh.pass(s, b, t)
 	if s.extra != nil && s.extra.migrate && s.state == stateOpen {
 		sh.migrate(s)
 	}
+}
+
+// lateFromServer passes on what the server from which the client migrated still had to say: whole messages only, for a
+// part could mix with what the new one says. What it says of the end does not count.
+func (sh *shard) lateFromServer(from Link, s *session, b []byte, t service.DataType, partial bool) {
+	if s.extra == nil || s.extra.previous != from || t == service.DataClose || t == service.DataHandshake {
+		sh.drops[reason.DropNotCarrier]++
+		return
+	}
+	if partial || sh.unfinished(s, b[headroom:]) {
+		s.extra.previous = nil
+		sh.drops[reason.DropNotCarrier]++
+		return
+	}
+	sh.work++
+	sh.pass(s, b, t)
 }
 
 // unfinished reports whether b, which an old SDK may have cut anywhere, ends inside a hub message. Clients break on a
@@ -264,7 +292,7 @@ func (sh *shard) unfinished(s *session, b []byte) bool {
 }
 
 // handshakeAnswer passes the app server's answer to the handshake and opens the gate, if it is a yes.
-func (sh *shard) handshakeAnswer(s *session, b []byte) {
+func (sh *shard) handshakeAnswer(from Link, s *session, b []byte) {
 	payload := b[headroom:]
 	end := bytes.IndexByte(payload, hubproto.RecordSeparator) + 1
 	if end == 0 {
@@ -277,8 +305,8 @@ func (sh *shard) handshakeAnswer(s *session, b []byte) {
 		return
 	}
 	sh.openGate(s)
-	if rest := payload[end:]; len(rest) > 0 && s.state == stateOpen {
-		sh.pass(s, append(make([]byte, headroom, headroom+len(rest)), rest...), 0)
+	if rest := payload[end:]; len(rest) > 0 {
+		sh.fromServer(from, s.id, append(make([]byte, headroom, headroom+len(rest)), rest...), 0, false)
 	}
 }
 

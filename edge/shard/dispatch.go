@@ -191,11 +191,11 @@ func (x *Shards) dispatchChecks(from Link, m service.Message) bool {
 
 // dispatchClose takes the closes by user, group and hub.
 func (x *Shards) dispatchClose(from Link, m service.Message) bool {
-	closing := func(ackID int32, except []string, why string, pick func(*hub) []*session) bool {
+	closing := func(ackID int32, except []string, why string, pick func(*shard, *hub) []*session) bool {
 		hubName := from.Hub()
 		x.gather(from, ackID, true, func(sh *shard) bool {
 			if h := sh.hubs[hubName]; h != nil {
-				sh.closeMatching(from, pick(h), except, why)
+				sh.closeMatching(pick(sh, h), except, why)
 			}
 			return true
 		})
@@ -212,13 +212,13 @@ func (x *Shards) dispatchClose(from Link, m service.Message) bool {
 		})
 		return true
 	case *service.CloseConnectionsWithAck:
-		return closing(m.AckID, m.ExcludedConnectionIDs, m.Reason, (*hub).everybody)
+		return closing(m.AckID, m.ExcludedConnectionIDs, m.Reason, (*shard).everybody)
 	case *service.CloseUserConnectionsWithAck:
 		return closing(m.AckID, m.ExcludedConnectionIDs, m.Reason,
-			func(h *hub) []*session { return h.ofUser(m.UserID) })
+			func(_ *shard, h *hub) []*session { return h.ofUser(m.UserID) })
 	case *service.CloseGroupConnectionsWithAck:
 		return closing(m.AckID, m.ExcludedConnectionIDs, m.Reason,
-			func(h *hub) []*session { return h.ofGroup(m.Group) })
+			func(_ *shard, h *hub) []*session { return h.ofGroup(m.Group) })
 	}
 	return false
 }
@@ -286,12 +286,12 @@ func (x *Shards) refresh(from Link, m *service.RefreshAuth) {
 		}
 		if m.Claims != nil {
 			s.claims = service.AppendClaimsPayload(nil, m.Claims)
-			if s.opening != nil && s.opening.open != nil {
+			if s.opening != nil {
 				s.opening.open.Claims = m.Claims
 			}
 		}
 		if s.expires = 0; !m.ExpiresOn.IsZero() {
-			s.expires = sh.owner.clock(m.ExpiresOn)
+			s.expires = sh.owner.clockAfter(m.ExpiresOn)
 			sh.watch(s)
 		}
 		sh.send(from, &service.Ack{AckID: m.AckID, Status: service.AckOK})

@@ -24,6 +24,7 @@ type memberList struct {
 	framing  framing
 	opcode   websocket.Opcode
 	members  []*session
+	sessions int // that name the protocol, members or not
 }
 
 // proto returns the protocol in which the edge writes its own hub messages to the list's sessions.
@@ -70,21 +71,29 @@ func (sh *shard) hub(name string) *hub {
 	return h
 }
 
-// list returns the hub's list of a protocol, made at first use.
+// list returns the hub's list of a protocol, made at first use. Clients name protocols as they like: a list that
+// nobody has any more is used again, so that there are never more than there are sessions.
 func (h *hub) list(protocol string) *memberList {
-	for _, l := range h.lists {
-		if strings.EqualFold(l.protocol, protocol) {
-			return l
+	var l *memberList
+	for _, x := range h.lists {
+		if strings.EqualFold(x.protocol, protocol) {
+			return x
+		}
+		if x.sessions == 0 {
+			l = x
 		}
 	}
-	l := &memberList{hub: h, protocol: strings.Clone(strings.ToLower(protocol)), opcode: websocket.OpBinary}
+	if l == nil {
+		l = &memberList{}
+		h.lists = append(h.lists, l)
+	}
+	*l = memberList{hub: h, protocol: strings.Clone(strings.ToLower(protocol)), opcode: websocket.OpBinary}
 	switch l.protocol {
 	case "json":
 		l.framing, l.opcode = framingText, websocket.OpText
 	case "messagepack", "blazorpack":
 		l.framing = framingPrefixed
 	}
-	h.lists = append(h.lists, l)
 	return l
 }
 

@@ -53,9 +53,8 @@ func (sh *shard) received(s *session, b []byte) {
 
 func (sh *shard) protocolError(s *session, err error) {
 	r := reason.WebSocketProtocol
-	var p *websocket.ProtocolError
-	if errors.As(err, &p) {
-		switch p.Code {
+	if p, ok := errors.AsType[*websocket.ProtocolError](err); ok {
+		switch p.Code { //nolint:exhaustive // the two that are not 1002
 		case websocket.CodeInvalidPayload:
 			r = reason.WebSocketUTF8
 		case websocket.CodeTooBig:
@@ -146,6 +145,9 @@ func (sh *shard) consume(s *session, b []byte, seen int) []byte {
 func (sh *shard) forward(s *session, b []byte, seen int) []byte {
 	whole, count, fault := sh.measure(s, b, seen)
 	if whole > 0 {
+		if s.state == stateOpening {
+			s.opening.spoke = true
+		}
 		sh.countIn(count)
 		if s.link.Data(s.id, b[:whole]) {
 			sh.owe(s.link)
@@ -217,6 +219,7 @@ func (sh *shard) handshake(s *session, b []byte) int {
 	o := s.opening
 	h0 := sh.hub(o.hub)
 	s.list = h0.list(h.Protocol)
+	s.list.sessions++
 	o.handshake = append([]byte(nil), b[:n]...)
 	if o.refuse != reason.None {
 		sh.end(s, o.refuse, "")

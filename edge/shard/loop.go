@@ -37,7 +37,6 @@ type shard struct {
 
 	commands []command // taken from the mailbox
 	at       int       // next of commands
-	spareBox []command
 
 	first, bulk []*session // dirty sessions
 	bulkAt      int
@@ -45,7 +44,7 @@ type shard struct {
 
 	chunks  *chunk // free list
 	spare   int    // its length
-	backlog int    // queued frames behind first ones
+	backlog int    // queued frames behind first ones, of sessions that are not stalled
 
 	stamp      uint64 // of the present delivery
 	queueLimit int
@@ -67,28 +66,23 @@ func newShard(x *Shards) (*shard, error) {
 		buffer: make([]byte, readBuffer), joined: make([]byte, 0, joinBelow),
 		queueLimit: x.limits.Load().SendQueue, now: 1,
 	}
-	sh.box.init()
-	var err error
-	sh.poll, err = newPoller()
-	return sh, err
+	poll, err := newPoller()
+	if err != nil {
+		return nil, err
+	}
+	sh.poll = poll
+	sh.box.init(poll.wake)
+	return sh, nil
 }
 
 // post puts a command into the mailbox, waiting for room: for readers of server connections.
-func (sh *shard) post(c command) bool { return sh.put(c, true, false) }
+func (sh *shard) post(c command) { sh.box.put(c, true, false) }
 
 // postMust puts a command into the mailbox whatever waits there.
-func (sh *shard) postMust(c command) bool { return sh.put(c, false, true) }
+func (sh *shard) postMust(c command) bool { return sh.box.put(c, false, true) }
 
 // tryPost puts a command into the mailbox if there is room.
-func (sh *shard) tryPost(c command) bool { return sh.put(c, false, false) }
-
-func (sh *shard) put(c command, wait, must bool) bool {
-	ok, wake := sh.box.put(c, wait, must)
-	if wake {
-		sh.poll.wake()
-	}
-	return ok
-}
+func (sh *shard) tryPost(c command) bool { return sh.box.put(c, false, false) }
 
 // run is the loop: sockets, mailbox, writes, and again. It sleeps only when there is nothing to do at all.
 func (sh *shard) run() {
@@ -104,6 +98,15 @@ func (sh *shard) run() {
 		}
 	}
 	sh.box.close()
+	// What was posted meanwhile is answered too: a waiting question, a socket that must be closed.
+	for sh.takeCommands() {
+		for ; sh.at < len(sh.commands); sh.at++ {
+			if c := sh.commands[sh.at]; c.do != nil {
+				c.do(sh)
+			}
+		}
+	}
+	sh.endTurn()
 }
 
 // takeCommands refills the list of commands and reports whether there are any. An empty mailbox marks the shard as

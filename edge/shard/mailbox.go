@@ -23,32 +23,39 @@ type mailbox struct {
 	mu sync.Mutex
 	// The fields below are guarded by mu.
 	room     sync.Cond
+	wake     func() // ends the shard's sleep; under mu, so that it is over when close returns
 	queue    []command
 	bytes    int
 	sleeping bool
 	closed   bool
 }
 
-func (m *mailbox) init() { m.room.L = &m.mu }
+func (m *mailbox) init(wake func()) {
+	m.room.L = &m.mu
+	m.wake = wake
+}
 
 // put appends c. With wait it blocks while the mailbox is full; must ignores the bound (for the few commands that may
-// not be lost). It reports whether the command was taken, and whether the shard sleeps and must be woken.
-func (m *mailbox) put(c command, wait, must bool) (ok, wake bool) {
+// not be lost). It wakes the shard if that sleeps, and reports whether the command was taken.
+func (m *mailbox) put(c command, wait, must bool) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for !m.closed && !must && (len(m.queue) >= mailboxCommands || m.bytes > mailboxBytes) {
 		if !wait {
-			return false, false
+			return false
 		}
 		m.room.Wait()
 	}
 	if m.closed {
-		return false, false
+		return false
 	}
 	m.queue = append(m.queue, c)
 	m.bytes += c.size
-	wake, m.sleeping = m.sleeping, false
-	return true, wake
+	if m.sleeping {
+		m.sleeping = false
+		m.wake()
+	}
+	return true
 }
 
 // take swaps the waiting commands against the emptied slice spare. With sleep an empty mailbox is marked as having a

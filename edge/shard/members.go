@@ -39,21 +39,42 @@ func (sh *shard) connection(hubName, id string) *session {
 }
 
 func (sh *shard) applyRules(h *hub, s *session) {
-	r := h.rules[s.user]
-	if r == nil {
-		return
-	}
-	r.prune(sh.now)
-	for _, x := range r.rules {
-		h.join(s, x.group)
-	}
-	if len(r.rules) == 0 {
-		delete(h.rules, s.user)
+	if r := h.liveRules(s.user, sh.now); r != nil {
+		for _, x := range r.rules {
+			h.join(s, x.group)
+		}
 	}
 }
 
-func (r *userRules) prune(now uint32) {
+// liveRules returns the user's rules without those that have expired, nil if there are none.
+func (h *hub) liveRules(user string, now uint32) *userRules {
+	r := h.rules[user]
+	if r == nil {
+		return nil
+	}
 	r.rules = slices.DeleteFunc(r.rules, func(x rule) bool { return x.expires <= now })
+	if len(r.rules) == 0 {
+		delete(h.rules, user)
+		return nil
+	}
+	return r
+}
+
+// sweptRules is how many users of a hub are looked at each second for rules that have expired.
+const sweptRules = 1024
+
+// sweepRules forgets the expired rules of users who do not come back. A map's iteration begins anywhere, so that all
+// have their turn.
+func (sh *shard) sweepRules() {
+	for _, h := range sh.hubs {
+		n := 0
+		for user := range h.rules {
+			h.liveRules(user, sh.now)
+			if n++; n == sweptRules {
+				break
+			}
+		}
+	}
 }
 
 // userJoin adds the user's connections to a group, and future ones for ttl seconds (nil: a year; 0: none).
@@ -69,12 +90,11 @@ func (sh *shard) userJoin(hubName, user, groupName string, ttl *int32) {
 		}
 		life = uint32(min(*ttl, ruleLife))
 	}
-	r := h.rules[user]
+	r := h.liveRules(user, sh.now)
 	if r == nil {
 		r = &userRules{}
 		h.rules[strings.Clone(user)] = r
 	}
-	r.prune(sh.now)
 	r.rules = slices.DeleteFunc(r.rules, func(x rule) bool { return x.group == groupName })
 	if len(r.rules) == maxRules {
 		r.rules = slices.Delete(r.rules, 0, 1)
@@ -125,8 +145,7 @@ func (sh *shard) userInGroup(hubName, user, groupName string) bool {
 			return true
 		}
 	}
-	if r := h.rules[user]; r != nil {
-		r.prune(sh.now)
+	if r := h.liveRules(user, sh.now); r != nil {
 		return slices.ContainsFunc(r.rules, func(x rule) bool { return x.group == groupName })
 	}
 	return false
@@ -184,11 +203,11 @@ func pageOf(found []service.GroupMember, size int, top *int32) service.GroupMemb
 	return p
 }
 
-// closeMatching ends the connections that a management call names.
-func (sh *shard) closeMatching(from Link, sessions []*session, except []string, why string) {
+// closeMatching ends the connections that a management call names. Their carriers are told, the caller too.
+func (sh *shard) closeMatching(sessions []*session, except []string, why string) {
 	for _, s := range sessions {
 		if s.exists() && !slices.Contains(except, s.id) {
-			sh.closeOne(from, s, why)
+			sh.end(s, reason.ClosedByManagement, why)
 		}
 	}
 }
@@ -207,10 +226,13 @@ func (sh *shard) closeOne(from Link, s *session, why string) {
 	sh.end(s, reason.ServerClosed, why)
 }
 
-func (h *hub) everybody() []*session {
-	var out []*session
-	for _, l := range h.lists {
-		out = append(out, l.members...)
+// everybody returns all sessions of the hub, those too that the lists do not have yet because their gate is shut.
+func (sh *shard) everybody(h *hub) []*session {
+	out := make([]*session, 0, h.live)
+	for _, s := range sh.sessions {
+		if s.indexed && s.list.hub == h {
+			out = append(out, s)
+		}
 	}
 	return out
 }

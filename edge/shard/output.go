@@ -57,32 +57,33 @@ func (sh *shard) enqueue(s *session, f *frame, how dirty) {
 	if s.state >= stateClosing {
 		return
 	}
-	q := &s.out
-	if q.first == nil {
-		q.first = f
-	} else {
-		if int(q.behind)+len(f.b) > sh.queueLimit {
-			if s.stalledSince == 0 {
-				sh.flush(s) // not slow, only not written yet
-			}
-			if s.state >= stateClosing {
-				return
-			}
-			if s.stalledSince != 0 && q.first != nil && int(q.behind)+len(f.b) > sh.queueLimit {
-				sh.end(s, reason.SlowQueue, "")
-				return
-			}
-		}
-		sh.push(q, f)
+	if s.out.first != nil && int(s.out.behind)+len(f.b) > sh.queueLimit && !sh.makeRoom(s, f) {
+		return
 	}
+	sh.push(s, f)
 	sh.queuedUnits += int64(f.units)
 	if s.stalledSince == 0 && s.dirty < how {
 		sh.markDirty(s, how)
 	}
 }
 
+// makeRoom deals with a full queue: it may only not be written yet, or its socket may take data again and the shard
+// not know yet. If the socket takes too little, the client is too slow and is cut.
+func (sh *shard) makeRoom(s *session, f *frame) bool {
+	sh.flush(s)
+	if s.state >= stateClosing {
+		return false
+	}
+	if s.out.first != nil && int(s.out.behind)+len(f.b) > sh.queueLimit {
+		sh.end(s, reason.SlowQueue, "")
+		return false
+	}
+	return true
+}
+
 // push appends f behind the first frame; with an emptied queue it becomes the first.
-func (sh *shard) push(q *outQueue, f *frame) {
+func (sh *shard) push(s *session, f *frame) {
+	q := &s.out
 	if q.first == nil {
 		q.first = f
 		return
@@ -100,7 +101,9 @@ func (sh *shard) push(q *outQueue, f *frame) {
 	c.frames[c.n] = f
 	c.n++
 	q.behind += int32(len(f.b))
-	sh.backlog++
+	if s.stalledSince == 0 {
+		sh.backlog++
+	}
 }
 
 func (sh *shard) newChunk() *chunk {
@@ -113,8 +116,11 @@ func (sh *shard) newChunk() *chunk {
 	return c
 }
 
-func (sh *shard) freeChunk(c *chunk) {
-	sh.backlog -= int(c.n)
+// freeChunk takes back a chunk of s, whose frames were written or are thrown away.
+func (sh *shard) freeChunk(s *session, c *chunk) {
+	if s.stalledSince == 0 {
+		sh.backlog -= int(c.n)
+	}
 	if sh.spare >= max(4096, len(sh.sessions)) {
 		return
 	}
@@ -128,7 +134,7 @@ func (sh *shard) freeChunk(c *chunk) {
 func (sh *shard) releaseQueue(s *session) {
 	for c := s.out.head; c != nil; {
 		next := c.next
-		sh.freeChunk(c)
+		sh.freeChunk(s, c)
 		c = next
 	}
 	s.out = outQueue{}
@@ -197,12 +203,11 @@ func (sh *shard) flush(s *session) {
 			if s.stalledSince != 0 {
 				s.stalledSince = sh.now
 			}
-			sh.consumed(q, n)
+			sh.consumed(s, n)
 		}
 		if blocked || n < total {
 			if s.stalledSince == 0 {
-				s.stalledSince = sh.now
-				sh.setInterest(s)
+				sh.stall(s)
 			}
 			return
 		}
@@ -216,9 +221,19 @@ func (sh *shard) flush(s *session) {
 	}
 }
 
+// stall waits until s's socket takes something again. What waits with it is no backlog: the mailbox must go on.
+func (sh *shard) stall(s *session) {
+	for c := s.out.head; c != nil; c = c.next {
+		sh.backlog -= int(c.n)
+	}
+	s.stalledSince = sh.now
+	sh.setInterest(s)
+}
+
 // gather puts the head of the queue into sh.vectors (one or several slices) and returns its size.
 func (sh *shard) gather(q *outQueue) int {
-	v := append(sh.vectors[:0], q.first.b[q.written:])
+	v := sh.vectors[:0]
+	v = append(v, q.first.b[q.written:])
 	total := len(v[0])
 	for c := q.head; c != nil && len(v) < maxVectors; c = c.next {
 		for _, f := range c.frames[:c.n] {
@@ -244,7 +259,8 @@ func (sh *shard) gather(q *outQueue) int {
 }
 
 // consumed takes n written bytes from the queue's head.
-func (sh *shard) consumed(q *outQueue, n int) {
+func (sh *shard) consumed(s *session, n int) {
+	q := &s.out
 	left := len(q.first.b) - int(q.written)
 	if n < left {
 		q.written += int32(n)
@@ -271,6 +287,6 @@ func (sh *shard) consumed(q *outQueue, n int) {
 		if q.head == nil {
 			q.tail = nil
 		}
-		sh.freeChunk(c)
+		sh.freeChunk(s, c)
 	}
 }

@@ -64,8 +64,8 @@ func newPoller() (*poller, error) {
 
 // wait asks epoll without blocking. RawSyscall: the call returns at once, so the runtime need not know of it.
 func (p *poller) wait() int {
-	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.ep), uintptr(unsafe.Pointer(&p.list[0])),
-		maxEvents, 0, 0, 0)
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.ep),
+		uintptr(unsafe.Pointer(&p.list[0])), maxEvents, 0, 0, 0) //nolint:gosec // an address for the kernel
 	if errno != 0 {
 		return 0
 	}
@@ -107,7 +107,8 @@ func (p *poller) read(sh *shard, s *session, events uint32) {
 		}
 		return
 	}
-	n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(s.fd), uintptr(unsafe.Pointer(&sh.buffer[0])), readBuffer)
+	n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(s.fd),
+		uintptr(unsafe.Pointer(&sh.buffer[0])), readBuffer) //nolint:gosec // an address for the kernel
 	switch {
 	case errno == unix.EAGAIN || errno == unix.EINTR:
 	case errno != 0 || n == 0:
@@ -158,19 +159,21 @@ func writeFD(fd int, v [][]byte) (n int, full bool, err error) {
 		errno syscall.Errno
 	)
 	if len(v) == 1 {
-		r, _, errno = unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&v[0][0])), uintptr(len(v[0])))
+		r, _, errno = unix.RawSyscall(unix.SYS_WRITE, uintptr(fd),
+			uintptr(unsafe.Pointer(&v[0][0])), uintptr(len(v[0]))) //nolint:gosec // an address for the kernel
 	} else {
 		var iov [maxVectors]unix.Iovec
 		for i, b := range v {
 			iov[i].Base = &b[0]
 			iov[i].SetLen(len(b))
 		}
-		r, _, errno = unix.RawSyscall(unix.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(&iov[0])), uintptr(len(v)))
+		r, _, errno = unix.RawSyscall(unix.SYS_WRITEV, uintptr(fd),
+			uintptr(unsafe.Pointer(&iov[0])), uintptr(len(v))) //nolint:gosec // an address for the kernel
 	}
-	switch errno {
-	case 0:
+	if errno == 0 {
 		return int(r), false, nil
-	case unix.EAGAIN, unix.EINTR:
+	}
+	if errno == unix.EAGAIN || errno == unix.EINTR {
 		return 0, true, nil
 	}
 	return 0, false, errno

@@ -1,6 +1,8 @@
 package shard
 
 import (
+	"slices"
+
 	"github.com/signalr-operator/signalr-operator/edge/protocol/service"
 	"github.com/signalr-operator/signalr-operator/edge/reason"
 )
@@ -27,9 +29,6 @@ func (sh *shard) assign(s *session) {
 	sh.send(link, o.open)
 	sh.data(s, o.handshake)
 	sh.index(s)
-	if !link.Migratable() {
-		o.open, o.handshake = nil, nil
-	}
 	sh.release(s, holdNoServer)
 }
 
@@ -40,13 +39,14 @@ func (sh *shard) openGate(s *session) {
 	s.deadline = 0
 	s.joinAll()
 	for _, f := range o.held {
+		sh.delivered++
 		sh.enqueue(s, f, dirtyFirst)
 		if s.state != stateOpen {
 			return
 		}
 	}
 	o.held, o.heldBytes = nil, 0
-	if o.open == nil {
+	if !s.link.Migratable() {
 		s.opening = nil
 	}
 	if s.extra != nil && s.extra.migrate {
@@ -82,13 +82,33 @@ func (sh *shard) serverLost(link Link) {
 		r = reason.ServerDraining
 	}
 	for _, s := range sh.sessions {
-		if s.link == link && s.state < stateClosing {
+		switch {
+		case s.link == link && s.state == stateOpening && !s.opening.spoke:
+			sh.reopen(s)
+		case s.link == link && s.state < stateClosing:
 			sh.end(s, r, "")
-		} else if s.extra != nil && s.extra.previous == link {
+		case s.extra != nil && s.extra.previous == link:
 			s.extra.previous = nil
 		}
 	}
 	sh.forgetCaller(link)
+}
+
+// reopen looks for another server for a client whose handshake the lost one has not answered: nobody need notice.
+func (sh *shard) reopen(s *session) {
+	sh.unindex(s)
+	s.link.Attach(-1)
+	s.link = nil
+	if x := s.extra; x != nil {
+		x.partial = nil
+		sh.dropInvocations(s)
+		sh.stay(x)
+	}
+	s.state = stateWaiting
+	sh.keep(s, holdNoServer) // first: what is kept has no link to go to
+	s.hold &^= holdCongested
+	s.deadline = sh.now + seconds(sh.owner.limits.Load().NoServerWait)
+	sh.assign(s)
 }
 
 // serverReady lets clients speak again whose app server had fallen behind.
@@ -103,7 +123,7 @@ func (sh *shard) serverReady(link Link) {
 // serverLeaves moves the clients of a server connection that asked for it (fin:1) to other app servers.
 func (sh *shard) serverLeaves(link Link) {
 	for _, s := range sh.sessions {
-		if s.link != link || !s.exists() || s.opening == nil || s.opening.open == nil {
+		if s.link != link || !s.exists() || !link.Migratable() {
 			continue
 		}
 		if x := s.rare(); !x.migrate {
@@ -133,12 +153,11 @@ func (sh *shard) migrate(s *session) {
 		{Name: service.HeaderMigrateTo, Values: []string{next.ServerID()}},
 	}})
 	old.Attach(-1)
-	x.migrate = false
-	sh.leaving--
+	sh.stay(x)
 	x.previous, x.previousEnd = old, sh.now+previousGrace
 	s.link = next
 	again := *o.open
-	again.Headers = append(again.Headers[:len(again.Headers):len(again.Headers)], service.Header{
+	again.Headers = append(slices.Clip(again.Headers), service.Header{
 		Name: service.HeaderMigrateFrom, Values: []string{old.ServerID()},
 	})
 	sh.send(next, &again)
@@ -146,6 +165,14 @@ func (sh *shard) migrate(s *session) {
 	sh.owner.metrics.Migrations.Inc()
 	if s.hold&holdCongested != 0 {
 		sh.release(s, holdCongested)
+	}
+}
+
+// stay takes back a session's wish to leave its server.
+func (sh *shard) stay(x *extra) {
+	if x.migrate {
+		x.migrate = false
+		sh.leaving--
 	}
 }
 

@@ -64,7 +64,6 @@ const (
 	holdNoServer hold = 1 << iota
 	holdInvocation
 	holdCongested
-	holdMigration
 )
 
 // dirty says in which flush queue a session stands.
@@ -130,6 +129,7 @@ type opening struct {
 	timeout   time.Duration
 	held      []*frame // addressed to the client before its gate was open
 	heldBytes int
+	spoke     bool // the client said more than its handshake request before that was answered
 	hub       string
 }
 
@@ -183,7 +183,7 @@ func (sh *shard) newSession(c *Client) *session {
 	}
 	s.deadline = sh.now + seconds(timeout)
 	if !c.Expires.IsZero() {
-		s.expires = sh.owner.clock(c.Expires)
+		s.expires = sh.owner.clockAfter(c.Expires)
 	}
 	sh.sessions[s.id] = s
 	sh.watch(s)
@@ -196,6 +196,9 @@ func (sh *shard) free(s *session) {
 	sh.unwatch(s)
 	delete(sh.sessions, s.id)
 	sh.releaseQueue(s)
+	if s.list != nil {
+		s.list.sessions--
+	}
 	s.in, s.opening, s.extra, s.claims = nil, nil, nil, nil
 	sh.owner.metrics.ClientConnections.Dec()
 	if s.done != nil {

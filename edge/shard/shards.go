@@ -3,6 +3,7 @@ package shard
 import (
 	"hash/maphash"
 	"log/slog"
+	"math"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -118,8 +119,13 @@ func (x *Shards) Tick(now time.Time) {
 	}
 }
 
-// clock turns a time into seconds of the shards' clock, which starts at 1: 0 stands for never.
-func (x *Shards) clock(t time.Time) uint32 { return uint32(max(t.Sub(x.start)/time.Second, 0)) + 1 }
+// clock turns a time into seconds of the shards' clock, which starts at 1: 0 stands for never. It ends after 68 years.
+func (x *Shards) clock(t time.Time) uint32 {
+	return uint32(min(max(t.Sub(x.start)/time.Second, 0), math.MaxInt32)) + 1
+}
+
+// clockAfter is the first second of the clock that does not lie before t: nobody is closed too early.
+func (x *Shards) clockAfter(t time.Time) uint32 { return x.clock(t.Add(time.Second - 1)) }
 
 // Clients returns how many clients the hub has on this edge.
 func (x *Shards) Clients(hubName string) int64 { return x.hubStats(hubName).clients.Load() }
@@ -180,19 +186,19 @@ func (x *Shards) CloseAll(r reason.Reason) {
 	})
 }
 
-// CloseSome ends n clients, taken evenly from the shards, and returns at once.
+// CloseSome ends n clients, whichever shards they are in, and returns at once.
 func (x *Shards) CloseSome(n int, r reason.Reason) {
-	per := (n + len(x.shards) - 1) / len(x.shards)
+	left := new(atomic.Int64)
+	left.Store(int64(n))
 	x.must(func(sh *shard) {
-		left := per
 		for _, s := range sh.sessions {
-			if left == 0 {
-				break
+			if s.state >= stateClosing {
+				continue
 			}
-			if s.state < stateClosing {
-				sh.end(s, r, "")
-				left--
+			if left.Add(-1) < 0 {
+				return
 			}
+			sh.end(s, r, "")
 		}
 	})
 }

@@ -118,44 +118,47 @@ func (st *stream) ring() {
 
 // writeLoop writes what the shard left, and tells it when a full stream has room again.
 func (st *stream) writeLoop() {
-	var spare []byte
+	var b []byte
 	for range st.bell {
+		var end bool
 		for {
-			st.mu.Lock()
-			b := st.out
-			st.out, st.inFlight = spare[:0], len(b)
-			end := st.finishing && len(b) == 0
-			st.mu.Unlock()
-			if end {
-				_ = st.conn.Close()
-				return
-			}
-			if len(b) == 0 {
+			if b, end = st.take(b); len(b) == 0 {
 				break
 			}
-			_, err := st.conn.Write(b)
-			spare = b
-			st.mu.Lock()
-			st.inFlight = 0
-			tell := st.full
-			st.full = false
-			end = st.finishing
-			st.mu.Unlock()
-			if err != nil {
+			if _, err := st.conn.Write(b); err != nil {
 				_ = st.conn.Close() // the reader tells the shard
-				if end {
-					return
-				}
-				break
 			}
-			if tell {
-				st.shard.postMust(command{do: func(sh *shard) {
-					if st.session.state != stateClosed {
-						sh.flush(st.session)
-					}
-				}})
-			}
+			st.written()
 		}
+		if end {
+			_ = st.conn.Close()
+			return
+		}
+	}
+}
+
+// take swaps what waits against the emptied buffer spare, and reports whether the stream ends with it.
+func (st *stream) take(spare []byte) (b []byte, end bool) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	b = st.out
+	st.out, st.inFlight = spare[:0], len(b)
+	return b, st.finishing
+}
+
+// written tells the shard of a full stream that there is room again.
+func (st *stream) written() {
+	st.mu.Lock()
+	st.inFlight = 0
+	tell := st.full
+	st.full = false
+	st.mu.Unlock()
+	if tell {
+		st.shard.postMust(command{do: func(sh *shard) {
+			if st.session.state != stateClosed {
+				sh.flush(st.session)
+			}
+		}})
 	}
 }
 

@@ -18,7 +18,7 @@ func (sh *shard) tick(now uint32) {
 	limits := sh.owner.limits.Load()
 	sh.queueLimit = limits.SendQueue
 	slow := seconds(limits.SlowAfter)
-	for i := len(sh.pending) - 1; i >= 0; i-- {
+	for i := len(sh.pending) - 1; i >= 0; i-- { //nolint:modernize // the list shrinks under the loop
 		if i < len(sh.pending) {
 			sh.due(sh.pending[i], slow)
 		}
@@ -26,6 +26,7 @@ func (sh *shard) tick(now uint32) {
 	if len(sh.invocations) > 0 {
 		sh.expireInvocations()
 	}
+	sh.sweepRules()
 	sh.sweep(uint32(limits.Idle / time.Second))
 }
 

@@ -136,6 +136,11 @@ func (h *Handler) otherTransport(w http.ResponseWriter, r *http.Request, q query
 			h.refuse(w, reason.ConnectionUnknown, "")
 			return
 		}
+		if r.Method == http.MethodDelete { // an order to end a long-polling connection, which this is not
+			h.refuseAs(w, reason.MethodNotAllowed, http.StatusBadRequest,
+				"Cannot terminate this connection using the DELETE endpoint.")
+			return
+		}
 		w.Header().Set("Allow", "GET")
 		h.refuse(w, reason.MethodNotAllowed, r.Method+" requests are not allowed for WebSocket connections.")
 	}
@@ -206,7 +211,7 @@ func hijack(w http.ResponseWriter, r *http.Request) (net.Conn, []byte, error) {
 	}
 	var buffered []byte
 	if n := rw.Reader.Buffered(); n > 0 {
-		b, _ := rw.Reader.Peek(n) // cannot fail: it is buffered
+		b, _ := rw.Peek(n) // cannot fail: it is buffered
 		buffered = append([]byte(nil), b...)
 	}
 	_ = sock.SetDeadline(time.Now().Add(upgradeTimeout))

@@ -201,16 +201,20 @@ func (h *Handler) health(w http.ResponseWriter, r *http.Request) {
 
 // refuse answers with a reason's status, and its text unless another is given.
 func (h *Handler) refuse(w http.ResponseWriter, why reason.Reason, text string) {
-	h.Metrics.Count(why, 1)
-	info := why.Info()
 	if text == "" {
-		text = info.Text
+		text = why.Info().Text
 	}
+	h.refuseAs(w, why, why.Info().Status, text)
+}
+
+// refuseAs answers with a status and a text that are not the reason's own.
+func (h *Handler) refuseAs(w http.ResponseWriter, why reason.Reason, status int, text string) {
+	h.Metrics.Count(why, 1)
 	head := w.Header()
-	switch why {
-	case reason.Unauthorized:
+	switch status {
+	case http.StatusUnauthorized:
 		head.Set("WWW-Authenticate", "Bearer")
-	case reason.ConnectionQuota, reason.Draining, reason.Unavailable:
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		head.Set("Retry-After", "1")
 	}
 	if why == reason.Draining {
@@ -218,6 +222,6 @@ func (h *Handler) refuse(w http.ResponseWriter, why reason.Reason, text string) 
 	}
 	head.Set("Content-Type", "text/plain; charset=utf-8")
 	head.Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(info.Status)
-	_, _ = w.Write([]byte(text))
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text)) //nolint:gosec // plain text, and browsers are told not to guess otherwise
 }

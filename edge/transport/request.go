@@ -42,9 +42,9 @@ func parseQuery(raw string) (q query, why reason.Reason) {
 		if err != nil {
 			return q, reason.ParameterInvalid
 		}
-		switch strings.ToLower(name) {
+		switch lowerASCII(name) {
 		case "hub":
-			q.hub, hubs = strings.ToLower(value), hubs+1
+			q.hub, hubs = lowerASCII(value), hubs+1
 		case "id":
 			q.id, q.hasID, ids = value, true, ids+1
 		case "access_token":
@@ -73,6 +73,16 @@ func parseQuery(raw string) (q query, why reason.Reason) {
 		return q, reason.HubInvalid
 	}
 	return q, reason.None
+}
+
+// lowerASCII lowers A to Z alone: by the rules of Unicode other letters would become ASCII, the Kelvin sign a k.
+func lowerASCII(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, s)
 }
 
 // validHub checks a lower-case hub name: a letter, then letters, digits and the characters of generic type names.

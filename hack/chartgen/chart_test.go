@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -124,8 +125,14 @@ func asJSON(v any) string {
 func TestTheChartRendersConfigDefault(t *testing.T) {
 	want := plain(build(t, install.Default))
 	delete(want, "Namespace /"+install.Name) // helm install --create-namespace
-	if diff := cmp.Diff(want, plain(mustRender(t))); diff != "" {
-		t.Errorf("the chart's default render differs from config/default (-config +chart):\n%s", diff)
+	got := plain(mustRender(t))
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(got))); diff != "" {
+		t.Fatalf("the chart's objects are not those of config/default (-config +chart):\n%s", diff)
+	}
+	for name := range want {
+		if diff := cmp.Diff(want[name], got[name]); diff != "" {
+			t.Errorf("%s of the chart is not that of config/default (-config +chart):\n%s", name, diff)
+		}
 	}
 }
 

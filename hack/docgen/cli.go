@@ -26,8 +26,8 @@ func cliPage(ctx context.Context, root string) ([]byte, error) {
 // pluginPage is about the plugin for kubectl.
 func pluginPage(ctx context.Context, root string) ([]byte, error) {
 	return helpPage(ctx, root, "# kubectl signalr\n\nA plugin: kubectl finds the program `kubectl-signalr` on the "+
-		"`PATH`. `make build` puts it into `bin/`.\n\nEvery command takes the flags that the first section lists, beside its own: "+
-		"kubectl's. Those of `az signalr` have az's names.\n\n", []program{
+		"`PATH`. `make build` puts it into `bin/`.\n\nEvery command takes the flags that the first section lists, "+
+		"beside its own: kubectl's. Those of `az signalr` have az's names.\n\n", []program{
 		{"kubectl-signalr", "./controllers/cmd/kubectl-signalr"},
 	})
 }

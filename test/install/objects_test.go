@@ -102,8 +102,8 @@ func render(ctx SpecContext, namespace string, args ...string) []*unstructured.U
 }
 
 var _ = Describe("The roles for people", func() {
-	// bound returns a client of somebody who has one of the roles in a namespace, through a binding: what adds the roles to
-	// the cluster's own is a controller, and none runs here. The authorizer learns of a binding a moment later.
+	// bound returns a client of somebody who has one of the roles in a namespace, through a binding: what adds the roles
+	// to the cluster's own is a controller, and none runs here. The authorizer learns of a binding a moment later.
 	bound := func(ctx SpecContext, role, namespace string) client.Client {
 		GinkgoHelper()
 		user := role + "-" + namespace

@@ -46,7 +46,7 @@ var _ = Describe("The operator as it is installed", Ordered, func() {
 			args = append(args, arg)
 		}
 		log := &journal{}
-		run := exec.Command(manager, args...) //nolint:noctx // stopped below, in order
+		run := exec.Command(manager, args...)
 		run.Env = append(os.Environ(), "POD_NAMESPACE="+deployment.Namespace)
 		run.Stderr = log
 		Expect(run.Start()).To(Succeed())

@@ -110,7 +110,8 @@ func start(cfg *config.Config, debug bool) (*edge.Node, error) {
 		handler = slog.NewTextHandler(os.Stderr, options)
 	}
 	log := slog.New(handler)
-	node, err := edge.Start(cfg, edge.Options{Version: version, Log: log, Level: level, Debug: debug})
+	o := edge.Options{Version: version, Log: log, Level: level, Debug: debug}
+	node, err := edge.Start(context.Background(), cfg, o)
 	if err != nil {
 		return nil, err
 	}

@@ -62,7 +62,6 @@ func (n *Node) DialTLS(tb testing.TB, c *tls.Config) *Client {
 
 func newClient(tb testing.TB, conn net.Conn) *Client {
 	tb.Helper()
-	_ = conn.SetDeadline(time.Now().Add(2 * Patience))
 	c := &Client{tb: tb, Conn: conn, br: bufio.NewReader(conn), ws: websocket.NewReader(false, 64<<20)}
 	tb.Cleanup(func() { _ = conn.Close() })
 	return c
@@ -101,6 +100,7 @@ func (c *Client) Request(text string) Answer {
 // Answer reads the answer to a request that was sent.
 func (c *Client) Answer(method string) Answer {
 	c.tb.Helper()
+	_ = c.Conn.SetReadDeadline(time.Now().Add(Patience))
 	resp, err := http.ReadResponse(c.br, &http.Request{Method: method})
 	if err != nil {
 		c.tb.Fatalf("read the answer: %v", err)
@@ -120,6 +120,7 @@ func (c *Client) Answer(method string) Answer {
 // Raw writes bytes; the node may have gone.
 func (c *Client) Raw(b []byte) {
 	c.tb.Helper()
+	_ = c.Conn.SetWriteDeadline(time.Now().Add(Patience))
 	_, _ = c.Conn.Write(b)
 }
 
@@ -173,8 +174,10 @@ func (c *Client) Next() Event {
 			return Event{Code: ev.Code, Text: string(ev.Payload)}
 		case websocket.Ping, websocket.Pong:
 			continue
+		case websocket.None:
 		}
 		b := make([]byte, 16<<10)
+		_ = c.Conn.SetReadDeadline(time.Now().Add(Patience))
 		n, err := c.br.Read(b)
 		if n == 0 && err != nil {
 			var timeout net.Error

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -53,7 +54,7 @@ func StartWith(tb testing.TB, o edge.Options, change ...func(*config.Config)) *N
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	started, err := edge.Start(cfg, o)
+	started, err := edge.Start(context.Background(), cfg, o)
 	if err != nil {
 		tb.Fatalf("start the node: %v", err)
 	}
@@ -94,6 +95,9 @@ func (n *Node) AppOf(tb testing.TB, hub *appserver.Hub, change ...func(*appserve
 	tb.Cleanup(func() { _ = s.Close() })
 	if err := s.Start(tb.Context()); err != nil {
 		tb.Fatalf("start the app server: %v", err)
+	}
+	if err := s.WaitConnected(tb.Context(), o.ConnectionCount); err != nil {
+		tb.Fatalf("wait for the server connections: %v", err)
 	}
 	return s
 }
@@ -187,17 +191,17 @@ func (n *Node) Metrics(tb testing.TB) Series {
 	return s
 }
 
-// Refused, Dropped and AuthFailure name the series of a reason.
+// Refused names the series that counts refused requests of a reason.
 func Refused(reason string) string {
 	return `signalr_edge_requests_refused_total{reason="` + reason + `"}`
 }
 
-// Dropped is described at Refused.
+// Dropped names the series that counts dropped messages of a reason.
 func Dropped(reason string) string {
 	return `signalr_edge_messages_dropped_total{reason="` + reason + `"}`
 }
 
-// AuthFailure is described at Refused.
+// AuthFailure names the series that counts refused tokens of a reason.
 func AuthFailure(reason string) string {
 	return `signalr_edge_auth_failures_total{reason="` + reason + `"}`
 }
@@ -227,4 +231,11 @@ func Wait(tb testing.TB, what string, cond func() bool) {
 		case <-tick.C:
 		}
 	}
+}
+
+// WaitFor lets seconds of a configured time-out pass where no sign of its end can be asked for.
+func WaitFor(tb testing.TB, seconds int) {
+	tb.Helper()
+	end := time.Now().Add(time.Duration(seconds)*time.Second + 50*time.Millisecond)
+	Wait(tb, "the time-out passes", func() bool { return time.Now().After(end) })
 }

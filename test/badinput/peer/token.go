@@ -6,7 +6,6 @@ import (
 	"crypto/sha512"
 	"encoding/base64"
 	"encoding/json"
-	"hash"
 	"maps"
 	"time"
 )
@@ -57,7 +56,7 @@ func SignRaw(header, key, payload string) string {
 	signed := enc.EncodeToString([]byte(header)) + "." + enc.EncodeToString([]byte(payload))
 	var head struct{ Alg string }
 	_ = json.Unmarshal([]byte(header), &head) // a header that is no JSON is signed with HS256
-	var sum func() hash.Hash = sha256.New
+	sum := sha256.New
 	switch head.Alg {
 	case "none":
 		return signed + "."

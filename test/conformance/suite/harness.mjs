@@ -287,13 +287,14 @@ export function collect(stream) {
 export function upgrade(address, { headers = {} } = {}) {
   return within('an answer to the upgrade', new Promise((resolve, reject) => {
     const socket = new WebSocket(address.replace(/^http/, 'ws'), { headers });
-    socket.on('unexpected-response', (request, response) => {
+    socket.on('unexpected-response', (_, response) => {
+      const line = response.socket;
       let body = '';
       response.setEncoding('utf8');
       response.on('data', (chunk) => { body += chunk; });
       response.on('end', () => {
         resolve({ status: response.statusCode, body, headers: response.headers });
-        request.destroy(); // else the idle connection keeps this process alive
+        line.destroy(); // else the idle connection keeps this process alive
       });
     });
     socket.on('open', () => resolve({ status: 101, socket }));
