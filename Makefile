@@ -11,6 +11,10 @@ FUZZTIME ?= 10s
 FUZZ ?= .
 TESTFLAGS ?=
 
+# The operator's packages pull in Kubernetes; their suites talk to a real API server (hack/envtest).
+OPERATOR := ./api/... ./controllers/... ./hack/apidocs/... ./hack/chartgen/... ./hack/crdbound/... ./hack/dist/... \
+	./hack/install/... ./hack/pack/... ./test/api/... ./test/install/...
+
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -X main.version=$(VERSION)
 TOOL := $(GO) tool -modfile=hack/tools/go.mod
@@ -26,12 +30,12 @@ run: need-go need-node bin/signalr-edge bin/signalr-demo ## start the edge, an a
 	@bin/signalr-demo $(RUNFLAGS)
 
 .PHONY: test
-test: test-rules test-alloc test-race ## everything that can fail: rules, allocations, units with the race detector, conformance
+test: test-rules test-alloc test-race test-operator ## everything that can fail: rules, allocations, units with the race detector, conformance
 
 ##@ Building
 
 .PHONY: build
-build: need-go bin/signalr-edge bin/signalr-bench bin/signalr-demo ## build the programs into bin/
+build: need-go bin/signalr-edge bin/signalr-bench bin/signalr-demo bin/signalr-operator bin/kubectl-signalr ## build the programs into bin/
 
 .PHONY: bin/signalr-edge bin/signalr-bench
 bin/signalr-edge:
@@ -39,6 +43,17 @@ bin/signalr-edge:
 
 bin/signalr-bench:
 	@$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./test/load/cmd/signalr-bench
+
+.PHONY: bin/signalr-operator bin/kubectl-signalr
+bin/signalr-operator:
+	@$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./controllers/cmd/manager
+
+bin/kubectl-signalr:
+	@$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./controllers/cmd/kubectl-signalr
+
+.PHONY: image
+image: need-go ## build the container image into bin/image.tar
+	@hack/image
 
 .PHONY: bin/signalr-demo
 bin/signalr-demo: $(VENDORED)
@@ -53,6 +68,13 @@ bin/signalr-demo: $(VENDORED)
 $(VENDORED): hack/demo/node_modules/.package-lock.json
 	@mkdir -p $(@D)
 	@cp hack/demo/node_modules/@microsoft/signalr/dist/browser/signalr.min.js $@
+
+.PHONY: install-yaml bundle
+install-yaml: need-go ## write dist/install.yaml: all that kubectl apply needs
+	@$(GO) run ./hack/dist -version '$(VERSION)' install
+
+bundle: need-go ## write dist/bundle for the Operator Lifecycle Manager
+	@$(GO) run ./hack/dist -version '$(VERSION)' bundle
 
 ##@ Testing
 
@@ -69,7 +91,28 @@ test-alloc: need-go
 
 .PHONY: test-race
 test-race: setup
-	@$(STEP) "units and conformance, race detector" $(GO) test -race -timeout 20m $(TESTFLAGS) ./...
+	@$(STEP) "units and conformance, race detector" $(GO) test -race -timeout 20m $(TESTFLAGS) ./edge/... ./test/appserver/... \
+		./test/badinput/... ./test/conformance/... ./test/load/... ./hack/demo/... ./hack/docgen/...
+
+.PHONY: envtest-assets
+envtest-assets: need-go
+	@$(STEP) "API server and etcd for tests" bash -c 'hack/envtest >/dev/null'
+
+.PHONY: test-operator
+test-operator: envtest-assets ## the operator against a real API server
+	@$(STEP) "operator" $(GO) test -timeout 30m $(TESTFLAGS) $(OPERATOR)
+
+.PHONY: cluster
+cluster: need-go ## a Kubernetes to try things in: yours, kind's, or built from source
+	@hack/cluster up
+
+.PHONY: cluster-down
+cluster-down: ## stop that Kubernetes and remove every trace
+	@hack/cluster down
+
+.PHONY: e2e
+e2e: need-go need-node ## the whole story in a real cluster, which is started and stopped
+	@hack/e2e
 
 .PHONY: fuzz
 fuzz: need-go ## run each fuzz target for FUZZTIME (10s), or those that match FUZZ
@@ -98,7 +141,10 @@ format: need-go ## format the Go code
 	@$(TOOL) golangci-lint fmt ./...
 
 .PHONY: generate
-generate: need-go ## write docs/reference from the code
+generate: need-go ## write docs/reference, the CRD, roles and the chart's generated parts from the code
+	@$(STEP) "generate from the API" hack/apigen
+	@$(TOOL) controller-gen rbac:roleName=signalr-operator paths=./controllers/... output:rbac:dir=config/rbac
+	@$(GO) run ./hack/chartgen
 	@$(STEP) "generate" $(GO) run ./hack/docgen
 
 .PHONY: verify

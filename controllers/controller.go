@@ -38,6 +38,7 @@ import (
 // +kubebuilder:rbac:groups=signalr-operator.io,resources=signalrinstances,verbs=list;watch
 // +kubebuilder:rbac:groups=signalr-operator.io,resources=signalrinstances/finalizers,verbs=update
 // +kubebuilder:rbac:groups=signalr-operator.io,resources=signalrinstances/status,verbs=patch
+// +kubebuilder:rbac:groups="",namespace=signalr-operator,resources=events,verbs=create
 // +kubebuilder:rbac:groups=coordination.k8s.io,namespace=signalr-operator,resources=leases,verbs=create;get;update
 
 // Options are what a Reconciler needs from outside. All fields but AdminNamespaces and Random are required.

@@ -44,6 +44,7 @@ func (w *world) startManager(ctx context.Context, namespaces ...string) {
 		AdminNamespaces: []string{operatorNamespace}, Metrics: NewMetrics(w.registry),
 	})
 	Expect(r.SetupWithManager(mgr)).To(Succeed())
+	w.managed = r
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan error, 1)
 	go func() { done <- mgr.Start(ctx) }()
@@ -95,12 +96,14 @@ var _ = Describe("the manager", func() {
 
 		By("restoring a deleted Secret")
 		p, _ := w.keyData(ctx, "chat")
-		Expect(admin.Delete(ctx, w.secret(ctx, resources.KeysSecretName("chat")))).To(Succeed())
-		soon(func(g Gomega) {
-			var s corev1.Secret
-			g.Expect(admin.Get(ctx, client.ObjectKey{Namespace: w.namespace, Name: "chat-keys"}, &s)).To(Succeed())
-			g.Expect(string(s.Data["primaryKey"])).To(Equal(p))
-		})
+		for range 2 { // the second event of a kind is a patch of the first
+			Expect(admin.Delete(ctx, w.secret(ctx, resources.KeysSecretName("chat")))).To(Succeed())
+			soon(func(g Gomega) {
+				var s corev1.Secret
+				g.Expect(admin.Get(ctx, client.ObjectKey{Namespace: w.namespace, Name: "chat-keys"}, &s)).To(Succeed())
+				g.Expect(string(s.Data["primaryKey"])).To(Equal(p))
+			})
+		}
 
 		By("mending and removing children")
 		for _, o := range []client.Object{&corev1.Service{}, &corev1.ServiceAccount{}} {

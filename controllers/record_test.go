@@ -33,7 +33,8 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 func (r *record) wrap(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(req *http.Request) (*http.Response, error) {
 		resp, err := next.RoundTrip(req)
-		if err == nil && resp.StatusCode < http.StatusBadRequest {
+		// Who may not ask gets 401 or 403 whatever is there; any other answer needed the right to ask.
+		if err == nil && resp.StatusCode != http.StatusUnauthorized && resp.StatusCode != http.StatusForbidden {
 			r.note(req, resp.StatusCode)
 		}
 		return resp, err

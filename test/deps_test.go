@@ -58,6 +58,11 @@ const (
 	wsPeer     = "github.com/coder/websocket"
 	mpPeer     = "github.com/vmihailenco/msgpack/v5"
 	mpRuntime  = "github.com/tinylib/msgp"
+	k8s        = "k8s.io"
+	sigs       = "sigs.k8s.io"
+	cron       = "github.com/robfig/cron/v3"
+	logr       = "github.com/go-logr/logr"
+	xsync      = "golang.org/x/sync"
 )
 
 // house is the one table of layers. A new package gets its row here first; .golangci.yaml (depguard) says the same per
@@ -81,6 +86,29 @@ var house = map[string]room{
 	"edge":          {layer: assembly, third: []string{prometheus, xsys}},
 	"edge/cmd/edge": {layer: program, third: []string{cobra}},
 
+	"api/v1alpha1":            {layer: leaf, third: []string{k8s}},
+	"controllers/autoscale":   {layer: box, third: []string{k8s, cron}},
+	"controllers/azimport":    {layer: box, third: []string{k8s}},
+	"controllers/resources":   {layer: box, third: []string{k8s}},
+	"controllers":             {layer: assembly, third: []string{k8s, sigs, cron, prometheus}},
+	"controllers/cmd/manager": {layer: program, third: []string{k8s, sigs, logr}},
+	"controllers/cmd/kubectl-signalr": {
+		layer:  program,
+		third:  []string{k8s, sigs, cobra, logr, xsync},
+		beside: []string{"controllers/azimport"},
+	},
+
+	"hack/apidocs":     {layer: outside},
+	"hack/chartgen":    {layer: outside, third: []string{k8s, sigs, yaml}, beside: []string{"hack/install"}},
+	"hack/crdbound":    {layer: outside, third: []string{k8s, sigs}},
+	"hack/dist":        {layer: outside, third: []string{k8s, sigs}, beside: []string{"hack/install"}},
+	"hack/install":     {layer: outside, third: []string{k8s, sigs}},
+	"hack/pack":        {layer: outside},
+	"hack/pause":       {layer: outside},
+	"test/api":         {layer: outside, third: []string{k8s, sigs}},
+	"test/build":       {layer: outside, third: []string{k8s, sigs}},
+	"test/e2e":         {layer: outside, third: []string{k8s, sigs}},
+	"test/install":     {layer: outside, third: []string{k8s, sigs}},
 	"hack/demo":        {layer: outside, third: []string{cobra}, beside: []string{"test/appserver"}},
 	"hack/docgen":      {layer: outside, third: []string{prometheus, promModel}},
 	"test":             {layer: outside},
@@ -93,6 +121,9 @@ var house = map[string]room{
 		beside: []string{"test/appserver", "test/load/..."},
 	},
 }
+
+// The operator has the same floors: its API is L0, its pure rooms are L1, package controllers is L2, its programs L3.
+// The two halves meet in edge/config alone: TestTheHalvesMeetInTheConfig.
 
 // below lists rows that stand for every package under a folder: leaves that come and go with the code around them.
 // edge/internal leaves are std and x/sys only; programs below test's packages share their parent's row.
@@ -214,6 +245,19 @@ func TestTheEdgeKnowsNoKubernetes(t *testing.T) {
 				if under(dep, prefix) {
 					t.Errorf("%s reaches %s: the edge knows no Kubernetes; the halves meet in edge/config only", p.name(), dep)
 				}
+			}
+		}
+	}
+}
+
+func TestTheHalvesMeetInTheConfig(t *testing.T) {
+	for _, p := range packages(t) {
+		if !under(p.name(), "controllers") && !under(p.name(), "api") {
+			continue
+		}
+		for _, imported := range p.Imports {
+			if under(imported, module+"/edge") && imported != module+"/edge/config" {
+				t.Errorf("%s imports %s: the operator knows of the edge what edge/config says", p.name(), imported)
 			}
 		}
 	}

@@ -14,6 +14,4 @@
 //
 // +groupName=signalr-operator.io
 // +kubebuilder:object:generate=true
-// +kubebuilder:ac:generate=true
-// +kubebuilder:ac:output:package=applyconfiguration
 package v1alpha1

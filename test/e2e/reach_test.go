@@ -18,19 +18,33 @@ import (
 // forwards holds the address of each port-forward of the suite, by target and port.
 var forwards = map[string]string{}
 
-// address returns the base address at which the suite reaches a port of a service or pod ("service/chat", "pod/x").
+// address returns the base address at which the suite reaches a port of a service or pod ("service/chat", "pod/x"), once
+// somebody answers there: a new endpoint takes a moment to get around.
 func address(ctx context.Context, target string, port int) string {
+	GinkgoHelper()
+	at := directly(ctx, target, port)
+	Eventually(func(ctx context.Context) error {
+		c, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", at)
+		if err == nil {
+			c.Close()
+		}
+		return err
+	}).WithContext(ctx).Should(Succeed())
+	return "http://" + at
+}
+
+func directly(ctx context.Context, target string, port int) string {
 	GinkgoHelper()
 	if !given.direct {
 		return forwarded(ctx, target, port)
 	}
 	kind, name, _ := strings.Cut(target, "/")
 	if kind == "service" {
-		return fmt.Sprintf("http://%s.%s.svc:%d", name, namespace, port)
+		return fmt.Sprintf("%s.%s.svc:%d", name, namespace, port)
 	}
 	ip, err := field(ctx, target, ".status.podIP")
 	Expect(err).NotTo(HaveOccurred())
-	return "http://" + net.JoinHostPort(ip, strconv.Itoa(port))
+	return net.JoinHostPort(ip, strconv.Itoa(port))
 }
 
 // forwarded keeps a port-forward running: kubectl ends it when its pod goes, as it does when edges are replaced.
@@ -45,7 +59,7 @@ func forwarded(ctx context.Context, target string, port int) string {
 	Expect(err).NotTo(HaveOccurred())
 	local := l.Addr().(*net.TCPAddr).Port
 	Expect(l.Close()).To(Succeed())
-	forwards[key] = fmt.Sprintf("http://127.0.0.1:%d", local)
+	forwards[key] = fmt.Sprintf("127.0.0.1:%d", local)
 	go func() {
 		for background.Err() == nil {
 			cmd := exec.CommandContext(background, "kubectl", "--namespace", namespace, "port-forward", target,
@@ -59,13 +73,6 @@ func forwarded(ctx context.Context, target string, port int) string {
 			_ = cmd.Wait()
 		}
 	}()
-	Eventually(func(ctx context.Context) error {
-		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", local))
-		if err == nil {
-			c.Close()
-		}
-		return err
-	}).WithContext(ctx).Should(Succeed())
 	return forwards[key]
 }
 
