@@ -67,41 +67,40 @@ func (a *applier) find(ctx context.Context, id childID, gvk schema.GroupVersionK
 	return m, nil
 }
 
-// apply makes the live object what desired says, and returns whether that changed it. live is nil when there is none.
+// apply makes the live object what desired says. live is nil when there is none.
 // A desired resourceVersion is a condition: the apply is a conflict unless the live object has it.
-func (a *applier) apply(ctx context.Context, desired client.Object, live metav1.Object) (changed bool, err error) {
+func (a *applier) apply(ctx context.Context, desired client.Object, live metav1.Object) error {
 	gvk, err := apiutil.GVKForObject(desired, a.client.Scheme())
 	if err != nil {
-		return false, fmt.Errorf("apply %T: %w", desired, err)
+		return fmt.Errorf("apply %T: %w", desired, err)
 	}
 	u, hash, err := toApply(desired, gvk)
 	if err != nil {
-		return false, err
+		return err
 	}
 	id := childID{gvk.GroupKind(), client.ObjectKeyFromObject(desired)}
 	if live != nil && a.unchanged(id, hash, live) {
 		a.count(gvk.Kind, "skipped")
-		return false, nil
+		return nil
 	}
 	err = a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner(FieldOwner),
 		client.ForceOwnership)
 	if err != nil {
 		a.forget(id)
 		a.count(gvk.Kind, "failed")
-		return false, classify(describe(gvk.Kind, id.Name), err)
+		return classify(describe(gvk.Kind, id.Name), err)
 	}
 	s := sent{hash: hash, uid: u.GetUID(), after: u.GetResourceVersion()}
 	if live != nil {
 		s.before = live.GetResourceVersion()
 	}
 	a.remember(id, s)
-	changed = live == nil || live.GetUID() != s.uid || s.before != s.after
-	if changed {
-		a.count(gvk.Kind, "applied")
-	} else {
+	if s.before == s.after {
 		a.count(gvk.Kind, "unchanged")
+	} else {
+		a.count(gvk.Kind, "applied")
 	}
-	return changed, nil
+	return nil
 }
 
 // remove deletes the live object, if it is still the one that was seen.

@@ -7,14 +7,13 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	"github.com/onsi/ginkgo/v2/types"
 	. "github.com/onsi/gomega"
-
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
 // byAdmission is what no request asks for, but the admission plugin OwnerReferencesPermissionEnforcement, which the
-// suite's API server has: the owner's finalizers for blockOwnerDeletion, and "delete" for a change of the owners of what
-// exists. The specs of adoption and retained Secrets fail without them.
+// suite's API server has: the owner's finalizers for blockOwnerDeletion, and "delete" for a change of the owners of
+// what exists. The specs of adoption and retained Secrets fail without them.
 var byAdmission = []grantKey{
 	{"", "secrets", "delete"},
 	{"", "serviceaccounts", "delete"},

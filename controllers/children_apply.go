@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -79,8 +80,7 @@ func (r *Reconciler) applySecret(ctx context.Context, o *observed, d *decision, 
 	if err := r.claim(o, d, secretGVK.Kind, s.Name, live); err != nil {
 		return err
 	}
-	_, err := r.applier.apply(ctx, s, live)
-	return err
+	return r.applier.apply(ctx, s, live)
 }
 
 // build returns the children that should exist but the key Secrets, in the order in which they are applied.
@@ -100,9 +100,7 @@ func (r *Reconciler) build(d *decision) []client.Object {
 	add(&out, resources.BackplaneStatefulSet(in))
 	if d.edgeConfig != nil { // edges without keys do not start
 		deployment := edgeDeployment(in, r.buildEdges)
-		for k, v := range d.rollout.annotations {
-			deployment.Annotations[k] = v
-		}
+		maps.Copy(deployment.Annotations, d.rollout.annotations)
 		add(&out, deployment)
 	}
 	add(&out, resources.Ingress(in))
@@ -143,7 +141,7 @@ func (r *Reconciler) applyChild(ctx context.Context, o *observed, d *decision, o
 	if err := r.claim(o, d, gvk.Kind, id.Name, live); err != nil {
 		return id, err
 	}
-	_, err = r.applier.apply(ctx, object, live)
+	err = r.applier.apply(ctx, object, live)
 	if kindMissing(err) { // removed a moment ago
 		r.kinds.gone(gvk)
 		return id, nil
@@ -187,8 +185,8 @@ func (r *Reconciler) removeRest(ctx context.Context, o *observed, desired map[ch
 	return errors.Join(errs...)
 }
 
-// patchPods marks the pods that a scale-in has picked, and touches those whose configuration has changed: a kubelet that
-// sees its pod change refreshes the mounted Secret at once instead of within a minute.
+// patchPods marks the pods that a scale-in has picked, and touches those whose configuration has changed: a kubelet
+// that sees its pod change refreshes the mounted Secret at once instead of within a minute.
 func (r *Reconciler) patchPods(ctx context.Context, o *observed, d *decision) error {
 	var errs []error
 	for _, e := range o.edges {

@@ -5,7 +5,6 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -132,6 +131,25 @@ var _ = Describe("children", func() {
 			{&networkingv1.NetworkPolicy{}, "chat-edge"},
 		} {
 			Expect(w.exists(ctx, gvk.name, gvk.o)).To(BeFalse(), "%T", gvk.o)
+		}
+	})
+
+	It("change their type and back", func(ctx SpecContext) {
+		w.running(ctx, build.Instance("chat"))
+		for _, kind := range []signalrv1alpha1.ExposureType{"LoadBalancer", "NodePort", "None", "LoadBalancer", "None"} {
+			w.change(ctx, "chat", func(in *signalrv1alpha1.SignalRInstance) {
+				in.Spec.Exposure = signalrv1alpha1.ExposureSpec{Type: kind}
+			})
+			in := w.settle(ctx, "chat")
+			Expect(in).To(haveCondition("Stalled", "", ""))
+			var s corev1.Service
+			w.read1(ctx, "chat", &s)
+			want := corev1.ServiceType(kind)
+			if kind == signalrv1alpha1.ExposureNone {
+				want = corev1.ServiceTypeClusterIP
+				Expect(s.Spec.Ports[0].NodePort).To(BeZero())
+			}
+			Expect(s.Spec.Type).To(Equal(want))
 		}
 	})
 

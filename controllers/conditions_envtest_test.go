@@ -7,7 +7,6 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -135,6 +134,30 @@ var _ = Describe("conditions", func() {
 			Entry("Classic", signalrv1alpha1.ServiceModeClassic),
 		)
 
+		It("is UnsupportedByEdge while edges that serve go on in the mode they can", func(ctx SpecContext) {
+			w.running(ctx, build.Instance("chat"))
+			pod := w.pods(ctx, "chat")[0].Name
+			mode := func(mode signalrv1alpha1.ServiceMode) *signalrv1alpha1.SignalRInstance {
+				w.change(ctx, "chat", func(in *signalrv1alpha1.SignalRInstance) { in.Spec.ServiceMode = mode })
+				return w.settle(ctx, "chat")
+			}
+			in := mode(signalrv1alpha1.ServiceModeServerless)
+			Expect(in).To(haveCondition("Ready", "False", "UnsupportedByEdge"))
+			Expect(in).To(haveCondition("Reconciling", "", ""))
+			Expect(string(w.edgeConfig(ctx, "chat").ServiceMode)).To(Equal("Default"))
+			Expect(w.pods(ctx, "chat")[0].Name).To(Equal(pod))
+			Expect(mode(signalrv1alpha1.ServiceModeDefault)).To(haveCondition("Ready", "True", "Serving"))
+			Expect(w.pods(ctx, "chat")[0].Name).To(Equal(pod))
+			serverless := func(e *playedEdge) {
+				e.status.Capabilities = []string{"mode/Default", "mode/Serverless"}
+			}
+			w.edges.each(serverless)
+			w.edges.born = serverless
+			w.poll(ctx, "chat")
+			Expect(mode(signalrv1alpha1.ServiceModeServerless)).To(haveCondition("Ready", "True", "Serving"))
+			Expect(string(w.edgeConfig(ctx, "chat").ServiceMode)).To(Equal("Serverless"))
+		})
+
 		It("is EndpointPending until the load balancer has an address, which becomes the endpoint", func(ctx SpecContext) {
 			in := w.running(ctx, build.Instance("chat").Exposure(signalrv1alpha1.ExposureSpec{
 				Type: signalrv1alpha1.ExposureLoadBalancer,
@@ -213,7 +236,7 @@ var _ = Describe("conditions", func() {
 			}}
 			quota.Namespace, quota.Name = w.namespace, "none"
 			Expect(admin.Create(ctx, quota)).To(Succeed())
-			quota.Status.Hard, quota.Status.Used = quota.Spec.Hard, corev1.ResourceList{"count/deployments.apps": resource.MustParse("0")}
+			quota.Status.Hard, quota.Status.Used = quota.Spec.Hard, quota.Spec.Hard
 			Expect(admin.Status().Update(ctx, quota)).To(Succeed())
 			w.create(ctx, build.Instance("chat"))
 			Eventually(func(g Gomega) {

@@ -47,7 +47,7 @@ type Options struct {
 	Client client.Client
 	Live   client.Reader
 	// Recorder takes events.
-	Recorder recorder
+	Recorder EventRecorder
 	// Clock is the time; Random is where keys come from, crypto/rand when nil.
 	Clock  clock.PassiveClock
 	Random io.Reader

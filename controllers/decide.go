@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -41,6 +42,9 @@ type decision struct {
 	unsupportedBackplane string
 	// unsupported names the field that asks for what the running edges cannot do.
 	unsupported string
+	// serveOn is the service mode that edges keep which serve it, and cannot serve the one that the spec asks for: they
+	// would be of no use to anybody.
+	serveOn signalrv1alpha1.ServiceMode
 
 	rollout rollout
 	update  string
@@ -59,8 +63,8 @@ type decision struct {
 	next time.Time
 }
 
-// decide says what should be. It reads nothing that is not in o but the list of instances, for upgrades by policy; and it
-// changes nothing but the memory of the instance.
+// decide says what should be. It reads nothing that is not in o but the list of instances, for upgrades by policy; and
+// it changes nothing but the memory of the instance.
 func (r *Reconciler) decide(ctx context.Context, o *observed) (*decision, error) {
 	d := &decision{keysSecret: resources.KeysSecretName(o.instance.Name)}
 	if ref := o.instance.Spec.Auth.AccessKeys.ExistingSecretRef; ref != nil {
@@ -155,6 +159,9 @@ func (d *decision) learnCapabilities(o *observed) {
 	mode := o.instance.Spec.ServiceMode
 	switch {
 	case !slices.Contains(common, "mode/"+string(mode)):
+		if o.config != nil && slices.Contains(common, "mode/"+string(o.config.ServiceMode)) {
+			d.serveOn = signalrv1alpha1.ServiceMode(o.config.ServiceMode)
+		}
 		d.unsupported = fmt.Sprintf("spec.serviceMode: the running edge cannot serve %s: it says so of none but %s", mode,
 			modesOf(common))
 	case understood < resources.OldestConfigVersion:
@@ -215,7 +222,8 @@ func (d *decision) decideEdges(o *observed) {
 		ideal := resources.Replicas(spec, d.units.Effective, d.use.clients, true)
 		mode := resources.BackplaneMode(spec, o.instance.Status.Backplane.Mode, ideal, true)
 		switch {
-		case spec.Backplane.Mode == signalrv1alpha1.BackplaneManaged, spec.Backplane.Mode == signalrv1alpha1.BackplaneExternal:
+		case spec.Backplane.Mode == signalrv1alpha1.BackplaneManaged,
+			spec.Backplane.Mode == signalrv1alpha1.BackplaneExternal:
 			d.unsupportedBackplane = fmt.Sprintf("spec.backplane.mode: the running edge cannot use a backplane of mode %s: "+
 				"one edge serves all units", mode)
 		case ideal > 1:
@@ -242,15 +250,21 @@ func (d *decision) decideEdges(o *observed) {
 		case d.replicas == 0:
 			d.edgeEvents = append(d.edgeEvents, normal(eventStopped, "Stop", "the edges are stopped, drained"))
 		default:
-			d.edgeEvents = append(d.edgeEvents, normal(eventEdgesScaled, "Scale", "edges go from %d to %d", w.desired, d.replicas))
+			d.edgeEvents = append(d.edgeEvents, normal(eventEdgesScaled, "Scale", "edges go from %d to %d", w.desired,
+				d.replicas))
 		}
 	}
 }
 
 // inputFor returns what children are built from, but for image and template.
 func (r *Reconciler) inputFor(o *observed, d *decision) resources.Input {
+	instance := o.instance
+	if d.serveOn != "" {
+		instance = instance.DeepCopy()
+		instance.Spec.ServiceMode = d.serveOn
+	}
 	in := resources.Input{
-		Instance: o.instance, Units: d.units.Effective, Replicas: d.replicas,
+		Instance: instance, Units: d.units.Effective, Replicas: d.replicas,
 		Capabilities: o.memory.capabilities, ConfigVersion: o.memory.configVersion,
 		Kinds: resources.Kinds{
 			HTTPRoute: o.installed[httpRouteGVK], Certificate: o.installed[certificateGVK],
@@ -269,11 +283,8 @@ func (r *Reconciler) inputFor(o *observed, d *decision) resources.Input {
 		in.FormerHosts = o.config.Auth.AudienceHosts
 	}
 	if s, ok := o.child(serviceGVK, resources.ServiceName(o.instance.Name)).(*corev1.Service); ok {
-		for _, i := range s.Status.LoadBalancer.Ingress {
-			if in.PublicAddress = i.Hostname; in.PublicAddress == "" {
-				in.PublicAddress = i.IP
-			}
-			break
+		if given := s.Status.LoadBalancer.Ingress; len(given) > 0 {
+			in.PublicAddress = cmp.Or(given[0].Hostname, given[0].IP)
 		}
 		if len(s.Spec.Ports) > 0 {
 			in.NodePort = s.Spec.Ports[0].NodePort

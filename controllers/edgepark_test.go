@@ -77,7 +77,8 @@ func (p *edgePark) add(node string) *playedEdge {
 	p.next++
 	e := &playedEdge{ip: fmt.Sprintf("10.0.%d.%d", p.next/250, p.next%250+1)}
 	e.status = config.Status{
-		Node: node, Version: "1.0.0", ConfigVersion: config.CurrentVersion, Capabilities: []string{"mode/Default"}, Ready: true,
+		Node: node, Version: "1.0.0", ConfigVersion: config.CurrentVersion, Ready: true,
+		Capabilities: []string{"mode/Default"},
 	}
 	if p.born != nil {
 		p.born(e)

@@ -8,7 +8,6 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -52,14 +51,17 @@ func (w *world) failNth(n int, err error) (writes *int) {
 			}
 			return c.Apply(ctx, o, opts...)
 		},
-		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
+		Patch: func(
+			ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption,
+		) error {
 			if fails() {
 				return err
 			}
 			return c.Patch(ctx, o, p, opts...)
 		},
 		SubResourcePatch: func(
-			ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption,
+			ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch,
+			opts ...client.SubResourcePatchOption,
 		) error {
 			if fails() {
 				return err
@@ -146,9 +148,11 @@ var _ = Describe("when the API server fails", func() {
 		w.running(ctx, build.Instance("chat"))
 		p, s := w.keyData(ctx, "chat")
 		w.restart()
-		nothing := func(_ context.Context, _ client.WithWatch, key client.ObjectKey, o client.Object, _ ...client.GetOption) error {
+		nothing := func(
+			ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, _ ...client.GetOption,
+		) error {
 			if in, ok := o.(*signalrv1alpha1.SignalRInstance); ok {
-				return admin.Get(context.Background(), key, in)
+				return c.Get(ctx, key, in)
 			}
 			return apierrors.NewNotFound(someResource, key.Name)
 		}
@@ -208,7 +212,9 @@ var _ = Describe("when the API server fails", func() {
 		w.running(ctx, build.Instance("chat"))
 		version := w.get(ctx, "chat").ResourceVersion
 		w.read = &interceptor.Funcs{
-			Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, _ ...client.GetOption) error {
+			Get: func(
+				ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, _ ...client.GetOption,
+			) error {
 				if _, ok := o.(*appsv1.Deployment); ok {
 					return failures["500"].err
 				}

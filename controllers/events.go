@@ -38,12 +38,13 @@ type event struct {
 	note   string
 }
 
-// recorder is what events go to: the new events API of client-go.
-type recorder interface {
+// EventRecorder is what events go to: the newer events API of client-go.
+type EventRecorder interface {
+	// Eventf notes an event about an object.
 	Eventf(regarding, related runtime.Object, eventtype, reason, action, note string, args ...any)
 }
 
-func (e event) emit(r recorder, instance *signalrv1alpha1.SignalRInstance) {
+func (e event) emit(r EventRecorder, instance *signalrv1alpha1.SignalRInstance) {
 	r.Eventf(instance, nil, e.kind, e.reason, e.action, "%s", e.note)
 }
 
@@ -123,7 +124,8 @@ func isBeginning(reason string) bool {
 	return false
 }
 
-// isExpected tells which of the states that are not as they should be come with ordinary work, so that nobody is warned.
+// isExpected tells which of the states that are not as they should be come with ordinary work, so that nobody is
+// warned.
 func isExpected(conditionType, reason string) bool {
 	switch conditionType {
 	case signalrv1alpha1.ConditionUpdateAvailable, signalrv1alpha1.ConditionPaused,

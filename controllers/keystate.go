@@ -65,6 +65,12 @@ type keyState struct {
 	recorded bool
 }
 
+// Format writes that there are keys, whatever the verb: fmt does not ask the methods of what lies in unexported fields.
+func (s keyState) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "keys [redacted]") }
+
+// Format does the same for one key.
+func (k accessKey) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "key [redacted]") }
+
 // key returns the key called name: primary or secondary.
 func (s *keyState) key(name string) *accessKey {
 	if name == primary {
@@ -144,7 +150,8 @@ func (s *keyState) readAnnotations(a map[string]string) {
 	_, s.recorded = a[primaryNonceAnnotation]
 	s.primary.nonce = a[primaryNonceAnnotation]
 	s.secondary.nonce = a[secondaryNonceAnnotation]
-	s.primary.rotated, s.secondary.rotated = parseTime(a[primaryRotatedAnnotation]), parseTime(a[secondaryRotatedAnnotation])
+	s.primary.rotated = parseTime(a[primaryRotatedAnnotation])
+	s.secondary.rotated = parseTime(a[secondaryRotatedAnnotation])
 	s.schedule, s.scheduled = a[scheduleAnnotation], parseTime(a[scheduledAnnotation])
 }
 
@@ -159,8 +166,8 @@ func parseTime(s string) time.Time {
 // errDamaged says that a Secret does not hold what it should. Its text never says what it holds.
 var errDamaged = errors.New("is damaged")
 
-// readEdgeSecret returns the keys in the Secret of the edges, which is the source of truth: c is the configuration in it.
-// Of one that this program cannot read (damaged, or written by a newer operator), which is nil, nothing is taken.
+// readEdgeSecret returns the keys in the Secret of the edges, which is the source of truth: c is the configuration in
+// it. Of one that this program cannot read (damaged, or written by a newer operator), which is nil, nothing is taken.
 func readEdgeSecret(s *corev1.Secret, c *config.Config) (keyState, error) {
 	var state keyState
 	if c == nil {
@@ -187,7 +194,10 @@ func readEdgeSecret(s *corev1.Secret, c *config.Config) (keyState, error) {
 // readKeysSecret returns the keys in a Secret with the vendor's names, ours or a user's.
 func readKeysSecret(s *corev1.Secret) (keyState, error) {
 	var state keyState
-	for name, key := range map[string]*accessKey{resources.PrimaryKeyEntry: &state.primary, resources.SecondaryKeyEntry: &state.secondary} {
+	entries := map[string]*accessKey{
+		resources.PrimaryKeyEntry: &state.primary, resources.SecondaryKeyEntry: &state.secondary,
+	}
+	for name, key := range entries {
 		value := config.Secret(strings.TrimSpace(string(s.Data[name])))
 		if value == "" {
 			return keyState{}, fmt.Errorf("it %w: %s is missing", errDamaged, name)

@@ -7,14 +7,12 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/utils/clock"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
@@ -33,7 +31,7 @@ func (w *world) startManager(ctx context.Context, namespaces ...string) {
 		Scheme: scheme, Cache: CacheOptions(namespaces), Metrics: metricsserver.Options{BindAddress: "0"},
 		Client:         client.Options{Cache: &client.CacheOptions{Unstructured: true}},
 		LeaderElection: true, LeaderElectionID: w.namespace, LeaderElectionNamespace: operatorNamespace,
-		LeaderElectionReleaseOnCancel: true, Controller: config.Controller{SkipNameValidation: ptr.To(true)},
+		LeaderElectionReleaseOnCancel: true, Controller: config.Controller{SkipNameValidation: new(true)},
 		Logger: GinkgoLogr,
 	})
 	Expect(err).NotTo(HaveOccurred())
@@ -82,8 +80,10 @@ var _ = Describe("the manager", func() {
 				o    *unstructured.Unstructured
 				name string
 			}{
-				{unstructuredOf(httpRouteGVK), "chat"}, {unstructuredOf(certificateGVK), "chat-tls"},
-				{unstructuredOf(serviceMonitorGVK), "chat"}, {unstructuredOf(deploymentGVK), "chat-edge"},
+				{unstructuredOf(httpRouteGVK), "chat"},
+				{unstructuredOf(certificateGVK), "chat-tls"},
+				{unstructuredOf(serviceMonitorGVK), "chat"},
+				{unstructuredOf(deploymentGVK), "chat-edge"},
 			} {
 				g.Expect(admin.Get(ctx, client.ObjectKey{Namespace: w.namespace, Name: gvk.name}, gvk.o)).To(Succeed())
 			}
@@ -180,7 +180,8 @@ var _ = Describe("the edges' status", func() {
 			e := park.add("edge-1")
 			e.token = "secret-token-of-the-edge"
 			e.be(change)
-			_, err := NewHTTPEdgeReader(park.dial).ReadStatus(ctx, Edge{Address: e.ip + ":8889", Token: "secret-token-of-the-edge"})
+			reader, edge := NewHTTPEdgeReader(park.dial), Edge{Address: e.ip + ":8889", Token: "secret-token-of-the-edge"}
+			_, err := reader.ReadStatus(ctx, edge)
 			if want == "" {
 				Expect(err).NotTo(HaveOccurred())
 				return

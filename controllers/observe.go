@@ -35,8 +35,8 @@ type observed struct {
 	deployment *appsv1.Deployment
 	workload   workload
 
-	// edgeSecret and ownSecret are our own two Secrets, userSecret the one that the spec names, backplaneSecret that of the
-	// managed backplane.
+	// edgeSecret and ownSecret are our own two Secrets, userSecret the one that the spec names, backplaneSecret that of
+	// the managed backplane.
 	edgeSecret, ownSecret, userSecret, backplaneSecret secretView
 	// config is the configuration in the edges' Secret and configHash its hash; nil and empty when there is none or it is
 	// damaged.

@@ -93,35 +93,29 @@ func isTooMany(err error) bool {
 	return delay
 }
 
-// unexpected returns the errors in err that are neither terminal nor waiting, joined: those that are retried with backoff.
+// unexpected returns the errors in err that are neither terminal nor waiting, joined: those are retried with backoff.
 func unexpected(err error) error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // looks into a join, not for a cause
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var out []error
 		for _, e := range joined.Unwrap() {
 			out = append(out, unexpected(e))
 		}
 		return errors.Join(out...)
 	}
-	if err == nil || asTerminal(err) != nil || asWait(err) != nil {
-		return nil
+	if asTerminal(err) == nil && asWait(err) == nil {
+		return err
 	}
-	return err
+	return nil
 }
 
 // asTerminal returns the terminal error in err, or nil.
 func asTerminal(err error) *terminalError {
-	var t *terminalError
-	if errors.As(err, &t) {
-		return t
-	}
-	return nil
+	t, _ := errors.AsType[*terminalError](err)
+	return t
 }
 
 // asWait returns the waiting error in err, or nil.
 func asWait(err error) *waitError {
-	var w *waitError
-	if errors.As(err, &w) {
-		return w
-	}
-	return nil
+	w, _ := errors.AsType[*waitError](err)
+	return w
 }

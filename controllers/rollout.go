@@ -48,8 +48,8 @@ type rollout struct {
 	events []event
 }
 
-// planRollout decides about image and template. in has everything but them. A change of the instance's own (image, spec,
-// restart) applies a new template; a newer operator does only when asked, or when the instance leaves it to us.
+// planRollout decides about image and template. in has everything but them. A change of the instance's own (image,
+// spec, restart) applies a new template; a newer operator does only when asked, or when the instance leaves it to us.
 func (r *Reconciler) planRollout(ctx context.Context, o *observed, in resources.Input) (rollout, error) {
 	live, spec := o.deployment, &o.instance.Spec.Edge
 	recorded := recordedImage(o)

@@ -6,10 +6,8 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/utils/ptr"
 
 	signalrv1alpha1 "github.com/signalr-operator/signalr-operator/api/v1alpha1"
 	"github.com/signalr-operator/signalr-operator/controllers/resources"
@@ -25,7 +23,7 @@ func (w *world) upgrade() {
 	w.r.buildEdges = func(in resources.Input) *appsv1.Deployment {
 		d := resources.EdgeDeployment(in)
 		if in.Template == nil {
-			d.Spec.Template.Spec.HostUsers = ptr.To(false)
+			d.Spec.Template.Spec.HostUsers = new(false)
 		}
 		return d
 	}

@@ -15,9 +15,9 @@ const (
 	leavesFirst = -1000
 )
 
-// scaleIn decides how a Deployment gets from current to fewer replicas: the edges with the fewest connections are marked
-// first, and only when all of them are seen to be marked do the replicas fall. Until then replicas is current. It
-// returns the marks to write: a pod that is to leave, or one that need not any more.
+// scaleIn decides how a Deployment gets from current to fewer replicas: the edges with the fewest connections are
+// marked first, and only when all of them are seen to be marked do the replicas fall. Until then replicas is current.
+// It returns the marks to write: a pod that is to leave, or one that need not any more.
 func scaleIn(current, wanted int32, edges []edgeView) (replicas int32, marks map[string]bool) {
 	marks = map[string]bool{}
 	alive := make([]edgeView, 0, len(edges))

@@ -28,7 +28,7 @@ import (
 )
 
 const (
-	// instancesAtOnce is how many instances are looked at at the same time. An instance whose edges do not answer holds
+	// instancesAtOnce is how many instances are looked at side by side. An instance whose edges do not answer holds
 	// its place for edgeReadTimeout.
 	instancesAtOnce = 16
 	// reconcileTimeout bounds one look at one instance.

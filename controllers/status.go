@@ -119,10 +119,10 @@ func (r *Reconciler) sayPaused(ctx context.Context, instance *signalrv1alpha1.Si
 	if old != nil && old.Status == v.status && old.Message == v.message {
 		return nil
 	}
-	next := instance.DeepCopy()
+	next, now := instance.DeepCopy(), metav1.NewTime(r.Clock.Now().UTC().Truncate(time.Second))
 	meta.SetStatusCondition(&next.Status.Conditions, metav1.Condition{
 		Type: signalrv1alpha1.ConditionPaused, Status: v.status, Reason: v.reason, Message: v.message,
-		ObservedGeneration: instance.Generation, LastTransitionTime: metav1.NewTime(r.Clock.Now().UTC().Truncate(time.Second)),
+		ObservedGeneration: instance.Generation, LastTransitionTime: now,
 	})
 	if err := r.patchStatus(ctx, instance, next, "conditions"); err != nil {
 		return fmt.Errorf("say paused: %w", err)

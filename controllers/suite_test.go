@@ -13,7 +13,6 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -70,7 +69,9 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	Expect(err).NotTo(HaveOccurred())
 	server = &envtest.Environment{CRDDirectoryPaths: []string{crdFile, kindsFile}, ErrorIfCRDPathMissing: true}
 	// Without this plugin nobody would notice that the operator may not set blockOwnerDeletion.
-	server.ControlPlane.GetAPIServer().Configure().Append("enable-admission-plugins", "OwnerReferencesPermissionEnforcement")
+	server.ControlPlane.GetAPIServer().Configure().
+		Append("enable-admission-plugins", "OwnerReferencesPermissionEnforcement").
+		Set("service-cluster-ip-range", "10.96.0.0/16") // room for a thousand instances
 	adminConfig, err = server.Start()
 	Expect(err).NotTo(HaveOccurred())
 	adminConfig.QPS = -1

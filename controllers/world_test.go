@@ -10,7 +10,6 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-
 	"github.com/prometheus/client_golang/prometheus"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -88,8 +87,7 @@ func (w *world) restart() {
 // as the operator. The real cache is tested with the real manager.
 func (w *world) cached() client.Client {
 	labelled := func(o client.Object) bool {
-		switch o.(type) {
-		case *signalrv1alpha1.SignalRInstance:
+		if _, ok := o.(*signalrv1alpha1.SignalRInstance); ok {
 			return true
 		}
 		if o.GetObjectKind().GroupVersionKind().Kind == secretGVK.Kind {
@@ -98,7 +96,9 @@ func (w *world) cached() client.Client {
 		return o.GetLabels()[resources.LabelManagedBy] == resources.ManagedBy
 	}
 	funcs := interceptor.Funcs{
-		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+		Get: func(
+			ctx context.Context, _ client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption,
+		) error {
 			if w.read != nil && w.read.Get != nil {
 				return w.read.Get(ctx, admin, key, o, opts...)
 			}
@@ -110,7 +110,7 @@ func (w *world) cached() client.Client {
 			}
 			return nil
 		},
-		List: func(ctx context.Context, c client.WithWatch, l client.ObjectList, opts ...client.ListOption) error {
+		List: func(ctx context.Context, _ client.WithWatch, l client.ObjectList, opts ...client.ListOption) error {
 			if w.read != nil && w.read.List != nil {
 				return w.read.List(ctx, admin, l, opts...)
 			}
@@ -122,7 +122,10 @@ func (w *world) cached() client.Client {
 			}
 			return c.Apply(ctx, o, opts...)
 		},
-		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+		SubResourcePatch: func(
+			ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch,
+			opts ...client.SubResourcePatchOption,
+		) error {
 			if w.write != nil && w.write.SubResourcePatch != nil {
 				return w.write.SubResourcePatch(ctx, c, sub, o, p, opts...)
 			}
@@ -132,7 +135,9 @@ func (w *world) cached() client.Client {
 			}
 			return err
 		},
-		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
+		Patch: func(
+			ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption,
+		) error {
 			if w.write != nil && w.write.Patch != nil {
 				return w.write.Patch(ctx, c, o, p, opts...)
 			}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -92,6 +93,33 @@ func TestOurDockerfile(t *testing.T) {
 	}
 	if v := got.Labels["org.opencontainers.image.version"]; v != "v9" {
 		t.Errorf("got version label %q, want v9", v)
+	}
+}
+
+// TestTheContextIsWhole: a builder sees only what .dockerignore lets through, a build without one sees everything.
+func TestTheContextIsWhole(t *testing.T) {
+	text, err := os.ReadFile("../../.dockerignore")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const module = "github.com/signalr-operator/signalr-operator/"
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "./controllers/cmd/manager", "./edge/cmd/edge")
+	cmd.Dir = "../.."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	needed := map[string]bool{"hack/rootfs": true, "go.mod": true, "go.sum": true}
+	for line := range strings.Lines(string(out)) {
+		if name, ours := strings.CutPrefix(strings.TrimSpace(line), module); ours {
+			folder, _, _ := strings.Cut(name, "/")
+			needed[folder] = true
+		}
+	}
+	for name := range needed {
+		if !strings.Contains(string(text), "\n!"+name+"\n") {
+			t.Errorf("the image needs %s, which .dockerignore keeps from the builder", name)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os/exec"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -54,9 +55,7 @@ func startClients() *clients {
 func (c *clients) do(ctx context.Context, command string, args map[string]any) (clientReport, error) {
 	c.next++
 	line := map[string]any{"id": c.next, "command": command}
-	for k, v := range args {
-		line[k] = v
-	}
+	maps.Copy(line, args)
 	text, err := json.Marshal(line)
 	if err != nil {
 		return clientReport{}, err

@@ -90,9 +90,9 @@ func diagnose(ctx context.Context) {
 		{"get", "signalrinstances", "--all-namespaces", "--output=yaml"},
 		{"get", "pods", "--all-namespaces", "--output=wide"},
 		{"get", "events", "--all-namespaces", "--sort-by=.lastTimestamp"},
-		{"logs", "--namespace", systemNamespace, "--prefix", "--tail=80", "--selector=app.kubernetes.io/name=signalr-operator"},
-		{"logs", "--namespace", namespace, "--prefix", "--tail=40", "--selector=app.kubernetes.io/component=edge"},
-		{"logs", "--namespace", namespace, "--prefix", "--tail=40", "--selector=app=echo"},
+		{"logs", "--namespace", systemNamespace, "--tail=80", "--selector=app.kubernetes.io/name=signalr-operator"},
+		{"logs", "--namespace", namespace, "--tail=40", "--selector=app.kubernetes.io/component=edge"},
+		{"logs", "--namespace", namespace, "--tail=40", "--selector=app=echo"},
 	} {
 		out, err := try(ctx, "", "kubectl", args...)
 		fmt.Fprintf(GinkgoWriter, "\n$ kubectl %s\n%s\n", strings.Join(args, " "), out)

@@ -18,7 +18,7 @@ import (
 // forwards holds the address of each port-forward of the suite, by target and port.
 var forwards = map[string]string{}
 
-// address returns the base address at which the suite reaches a port of a service or pod ("service/chat", "pod/x"), once
+// address returns the base address at which the suite reaches a port of a service or pod ("service/chat", "pod/x") once
 // somebody answers there: a new endpoint takes a moment to get around.
 func address(ctx context.Context, target string, port int) string {
 	GinkgoHelper()

@@ -56,8 +56,9 @@ var _ = Describe("ten lines of YAML", Ordered, func() {
 
 	It("installs the chart", func(ctx SpecContext) {
 		repository, tag, _ := cutLast(given.image, ":")
-		must(ctx, "", given.helm, "install", "signalr-operator", given.chart, "--namespace", systemNamespace, "--create-namespace",
-			"--set", "image.repository="+repository, "--set", "image.tag="+tag, "--wait", "--timeout", "60s")
+		must(ctx, "", given.helm, "install", "signalr-operator", given.chart,
+			"--namespace", systemNamespace, "--create-namespace", "--wait", "--timeout", "60s",
+			"--set", "image.repository="+repository, "--set", "image.tag="+tag)
 		must(ctx, "", "kubectl", "create", "namespace", namespace)
 		// What the operator makes must be allowed in the strictest of namespaces.
 		must(ctx, "", "kubectl", "label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
@@ -72,6 +73,8 @@ var _ = Describe("ten lines of YAML", Ordered, func() {
 		took := time.Since(start)
 		measured("created to Ready", "%.1f s", took.Seconds())
 		Expect(took).To(BeNumerically("<", readyWithin))
+		// Nobody writes into the spec: what was applied is what is there.
+		kubectl(ctx, "diff", "--filename", given.sample)
 
 		pods, err := edges(ctx)
 		Expect(err).NotTo(HaveOccurred())
@@ -170,7 +173,8 @@ var _ = Describe("ten lines of YAML", Ordered, func() {
 
 		kubectl(ctx, "delete", "--filename", "testdata/app.yaml", "--ignore-not-found")
 		must(ctx, "", "kubectl", "delete", "namespace", namespace, "--timeout=60s")
-		must(ctx, "", given.helm, "uninstall", "signalr-operator", "--namespace", systemNamespace, "--wait", "--timeout", "60s")
+		must(ctx, "", given.helm, "uninstall", "signalr-operator", "--namespace", systemNamespace,
+			"--wait", "--timeout", "60s")
 		must(ctx, "", "kubectl", "delete", "namespace", systemNamespace, "--timeout=60s")
 		Eventually(func(ctx context.Context) ([]string, error) {
 			now, err := inventory(ctx)
@@ -212,8 +216,8 @@ func secret(ctx context.Context, entry string) string {
 	return string(value)
 }
 
-// clientEndpoint is what the app server's connection string needs behind it, so that the clients it sends to the service
-// find it from where they are.
+// clientEndpoint is what the app server's connection string needs behind it, so that the clients it sends to the
+// service find it from where they are.
 func clientEndpoint(ctx context.Context) string {
 	if given.direct {
 		return ""

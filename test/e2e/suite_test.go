@@ -34,7 +34,9 @@ const (
 )
 
 // background lives as long as the suite: port-forwards and clients outlive the spec that started them.
-var background context.Context
+var background, stop = context.WithCancel(context.Background())
+
+var _ = AfterSuite(stop)
 
 func TestE2E(t *testing.T) {
 	if given.image == "" {
@@ -47,12 +49,6 @@ func TestE2E(t *testing.T) {
 	EnforceDefaultTimeoutsWhenUsingContexts()
 	RunSpecs(t, "A service in a cluster")
 }
-
-var _ = BeforeSuite(func() {
-	var stop context.CancelFunc
-	background, stop = context.WithCancel(context.Background())
-	DeferCleanup(stop)
-})
 
 // The times go to where hack/step collects them too, so that CI shows them in its table.
 var _ = ReportAfterSuite("times", func(report Report) {

@@ -70,20 +70,25 @@ var _ = Describe("The operator as it is installed", Ordered, func() {
 		Expect(admin.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "chat-keys"}, &corev1.Secret{})).To(Succeed())
 	}
 
-	holder := func(ctx context.Context, namespace string) (string, error) {
-		var leases coordinationv1.LeaseList
-		err := admin.List(ctx, &leases, client.InNamespace(namespace))
-		if err != nil || len(leases.Items) != 1 || leases.Items[0].Spec.HolderIdentity == nil {
-			return "", err
-		}
-		return *leases.Items[0].Spec.HolderIdentity, nil
+	// leads waits until the operator has its lease and has told of it, and nothing was denied to it.
+	leads := func(ctx context.Context, namespace string, log *journal) {
+		GinkgoHelper()
+		Eventually(func(g Gomega) {
+			g.Expect(log.lines("forbidden")).To(BeEmpty(), "what it does and may not")
+			var leases coordinationv1.LeaseList
+			g.Expect(admin.List(ctx, &leases, client.InNamespace(namespace))).To(Succeed())
+			g.Expect(leases.Items).To(HaveLen(1))
+			g.Expect(leases.Items[0].Spec.HolderIdentity).NotTo(BeNil())
+			var events corev1.EventList
+			g.Expect(admin.List(ctx, &events, client.InNamespace(namespace))).To(Succeed())
+			g.Expect(events.Items).To(ContainElement(HaveField("Reason", "LeaderElection")))
+		}).WithContext(ctx).WithTimeout(20 * time.Second).Should(Succeed())
 	}
 
 	It("takes its lease and runs an instance with its own rights", func(ctx SpecContext) {
 		log := start(ctx, installed)
 		serves(ctx, newNamespace(ctx))
-		Expect(holder(ctx, install.Name)).NotTo(BeEmpty())
-		Expect(log.lines("forbidden")).To(BeEmpty(), "what it does and may not")
+		leads(ctx, install.Name, log)
 	}, SpecTimeout(3*time.Minute))
 
 	It("runs the instances of its namespaces with rights in these alone", func(ctx SpecContext) {
@@ -98,8 +103,7 @@ var _ = Describe("The operator as it is installed", Ordered, func() {
 		Expect(admin.Create(ctx, stranger)).To(Succeed())
 		log := start(ctx, objects)
 		serves(ctx, theirs)
-		Expect(holder(ctx, home)).NotTo(BeEmpty())
-		Expect(log.lines("forbidden")).To(BeEmpty(), "what it does and may not")
+		leads(ctx, home, log)
 		Expect(admin.Get(ctx, client.ObjectKeyFromObject(stranger), stranger)).To(Succeed())
 		Expect(stranger.Status.ObservedGeneration).To(BeZero(), "an instance of another namespace")
 	}, SpecTimeout(3*time.Minute))

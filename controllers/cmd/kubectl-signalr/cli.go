@@ -80,6 +80,7 @@ func (c *cli) connectCluster() (client.Client, string, error) {
 	if err != nil {
 		return nil, "", fmt.Errorf("read the kubeconfig: %w", err)
 	}
+	config.QPS = -1 // a person is no flood, and a limiter near its limit would fail what waits with a bound
 	config.WarningHandler = rest.NewWarningWriter(c.streams.ErrOut, rest.WarningWriterOptions{Deduplicate: true})
 	namespace, _, err := c.config.ToRawKubeConfigLoader().Namespace()
 	if err != nil {

@@ -1,5 +1,5 @@
-// Command signalr-operator runs the operator: it watches SignalRInstance objects and makes the cluster what they say. It
-// holds flags and wiring; what is done stands in package controllers. It has no state of its own: it may be stopped,
+// Command signalr-operator runs the operator: it watches SignalRInstance objects and makes the cluster what they say.
+// It holds flags and wiring; what is done stands in package controllers. It has no state of its own: it may be stopped,
 // moved and started at any time, and edges serve on meanwhile.
 package main
 
@@ -35,7 +35,7 @@ type settings struct {
 }
 
 func main() {
-	var s settings
+	s := settings{ownNamespace: os.Getenv("POD_NAMESPACE")}
 	s.flags(flag.CommandLine)
 	flag.Parse()
 	handler := slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: &s.logLevel})
@@ -50,7 +50,7 @@ func (s *settings) flags(f *flag.FlagSet) {
 	f.StringVar(&s.edgeImage, "edge-image", "ghcr.io/signalr-operator/signalr-operator:"+version,
 		"`image` of the edges that are made or upgraded from now on")
 	f.StringVar(&s.namespaces, "namespaces", "", "comma-separated `namespaces` to look after; empty for the whole cluster")
-	f.StringVar(&s.ownNamespace, "operator-namespace", os.Getenv("POD_NAMESPACE"),
+	f.StringVar(&s.ownNamespace, "operator-namespace", s.ownNamespace,
 		"the `namespace` that the operator runs in; it may reach the edges' admin port, and holds the lease")
 	f.StringVar(&s.adminNamespaces, "monitoring-namespaces", "monitoring",
 		"comma-separated `namespaces` that may scrape the edges' metrics")

@@ -241,6 +241,12 @@
 
 {{- define "signalr-operator.leaderElectionRules" -}}
 - apiGroups:
+  - ""
+  resources:
+  - events
+  verbs:
+  - create
+- apiGroups:
   - coordination.k8s.io
   resources:
   - leases
