@@ -103,7 +103,7 @@ func TestReasonsAreThoseThatConditionsList(t *testing.T) {
 func reasons(doc string) []string {
 	_, list, _ := strings.Cut(doc, "Reasons ")
 	var out []string
-	for _, sentence := range strings.SplitSeq(strings.Join(strings.Fields(list), " "), ".") {
+	for sentence := range strings.SplitSeq(strings.Join(strings.Fields(list), " "), ".") {
 		_, names, _ := strings.Cut(sentence, ": ")
 		for name := range strings.SplitSeq(names, ", ") {
 			if name != "" {
