@@ -99,11 +99,11 @@ func TestReasonsAreThoseThatConditionsList(t *testing.T) {
 	}
 }
 
-// reasons returns what the last paragraph of a comment lists, as "When True: A, B. When False: C."
+// reasons returns what the last paragraph of a comment lists, as "When True: A, B. When False: C.".
 func reasons(doc string) []string {
 	_, list, _ := strings.Cut(doc, "Reasons ")
 	var out []string
-	for _, sentence := range strings.Split(strings.Join(strings.Fields(list), " "), ".") {
+	for sentence := range strings.SplitSeq(strings.Join(strings.Fields(list), " "), ".") {
 		_, names, _ := strings.Cut(sentence, ": ")
 		for name := range strings.SplitSeq(names, ", ") {
 			if name != "" {
