@@ -9,8 +9,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"sync"
 
+	. "github.com/onsi/gomega"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/signalr-operator/signalr-operator/edge/config"
@@ -24,6 +26,8 @@ type edgePark struct {
 	// byIP is guarded by mu.
 	byIP map[string]*playedEdge
 	next int
+	// listen gives each edge a loopback address where it really listens, for an operator in a process of its own.
+	listen bool
 	// born, when set, changes every new edge.
 	born func(*playedEdge)
 }
@@ -79,6 +83,12 @@ func (p *edgePark) add(node string) *playedEdge {
 	e.status = config.Status{
 		Node: node, Version: "1.0.0", ConfigVersion: config.CurrentVersion, Ready: true,
 		Capabilities: []string{"mode/Default"},
+	}
+	if p.listen {
+		e.ip = fmt.Sprintf("127.1.%d.%d", p.next/250, p.next%250+1)
+		l, err := net.Listen("tcp", net.JoinHostPort(e.ip, strconv.Itoa(adminPort)))
+		Expect(err).NotTo(HaveOccurred())
+		go func() { _ = p.server.Config.Serve(l) }() // until the server closes
 	}
 	if p.born != nil {
 		p.born(e)

@@ -52,8 +52,9 @@ func NewHTTPEdgeReader(dial func(ctx context.Context, network, address string) (
 	return &HTTPEdgeReader{client: &http.Client{
 		Transport: &http.Transport{
 			DialContext: dial,
-			// A connection is kept from one poll to the next: 15 s and some.
-			IdleConnTimeout: 40 * time.Second, MaxIdleConnsPerHost: 1, MaxIdleConns: 2048,
+			// A connection for each reading costs a moment every 15 s; kept ones cost two goroutines and their buffers for
+			// each edge in the cluster all the time.
+			DisableKeepAlives:  true,
 			DisableCompression: true, MaxResponseHeaderBytes: 16 << 10,
 		},
 		// An edge redirects nowhere; what does is no edge, and must not get the token sent on.

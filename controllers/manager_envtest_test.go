@@ -42,7 +42,6 @@ func (w *world) startManager(ctx context.Context, namespaces ...string) {
 		AdminNamespaces: []string{operatorNamespace}, Metrics: NewMetrics(w.registry),
 	})
 	Expect(r.SetupWithManager(mgr)).To(Succeed())
-	w.managed = r
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan error, 1)
 	go func() { done <- mgr.Start(ctx) }()

@@ -40,8 +40,6 @@ type world struct {
 	metrics   *Metrics
 	registry  *prometheus.Registry
 	r         *Reconciler
-	// managed is the Reconciler of the real manager, when that runs.
-	managed *Reconciler
 	// hideKinds takes the optional kinds away.
 	hideKinds bool
 	// read and write are called instead of the API server, when set.

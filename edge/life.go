@@ -84,18 +84,21 @@ func (n *Node) Drain(ctx context.Context) {
 	n.log.Info("drain finished")
 }
 
-// closeEvenly closes all clients in equal steps, and waits until they are gone.
+// closeEvenly closes all clients at an even pace over the time given, and waits until they are gone.
 func (n *Node) closeEvenly(ctx context.Context, over time.Duration) {
-	end := time.Now().Add(over)
+	start, total, closed := time.Now(), n.quota.Count(), int64(0)
 	for ctx.Err() == nil {
-		left := n.quota.Count()
-		if left == 0 {
+		left, elapsed := n.quota.Count(), time.Since(start)
+		if left == 0 || elapsed > over+closeGrace {
 			return
 		}
-		steps := max(int64(time.Until(end)/drainStep), 1)
-		n.shards.CloseSome(int((left+steps-1)/steps), reason.Drain)
-		if time.Now().After(end.Add(closeGrace)) {
-			return
+		due := left
+		if elapsed < over {
+			due = int64(float64(total)*float64(elapsed)/float64(over)) - closed
+		}
+		if due > 0 {
+			n.shards.CloseSome(int(due), reason.Drain)
+			closed += due
 		}
 		n.pause(ctx, drainStep)
 	}

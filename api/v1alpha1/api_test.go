@@ -99,7 +99,7 @@ func TestReasonsAreThoseThatConditionsList(t *testing.T) {
 	}
 }
 
-// reasons returns what the last paragraph of a comment lists: "When True: A, B. When False: C" gives A, B and C.
+// reasons returns what the last paragraph of a comment lists, as "When True: A, B. When False: C.".
 func reasons(doc string) []string {
 	_, list, _ := strings.Cut(doc, "Reasons ")
 	var out []string

@@ -36,7 +36,7 @@ const (
 // background lives as long as the suite: port-forwards and clients outlive the spec that started them.
 var background, stop = context.WithCancel(context.Background())
 
-var _ = AfterSuite(stop)
+var _ = AfterSuite(func() { stop() })
 
 func TestE2E(t *testing.T) {
 	if given.image == "" {

@@ -28,7 +28,7 @@ var version = "dev"
 // settings are the flags.
 type settings struct {
 	edgeImage, namespaces, adminNamespaces, ownNamespace string
-	metricsAddress, healthAddress                        string
+	metricsAddress, healthAddress, pprofAddress          string
 	logLevel                                             slog.LevelVar
 	elect                                                bool
 	lease, renew, retry                                  time.Duration
@@ -56,6 +56,7 @@ func (s *settings) flags(f *flag.FlagSet) {
 		"comma-separated `namespaces` that may scrape the edges' metrics")
 	f.StringVar(&s.metricsAddress, "metrics-bind-address", ":8080", "`address` of /metrics; 0 for none")
 	f.StringVar(&s.healthAddress, "health-probe-bind-address", ":8081", "`address` of /healthz and /readyz; 0 for none")
+	f.StringVar(&s.pprofAddress, "pprof-bind-address", "0", "`address` of /debug/pprof/, for who looks into it; 0 for none")
 	f.TextVar(&s.logLevel, "log-level", &slog.LevelVar{}, "lowest `level` that is logged: debug, info, warn or error")
 	f.BoolVar(&s.elect, "leader-elect", false, "let one of several operators work, the others wait")
 	f.DurationVar(&s.lease, "leader-elect-lease-duration", time.Minute, "how long the others wait for a silent leader")
@@ -84,8 +85,8 @@ func run(s *settings) error {
 		Cache:                  controllers.CacheOptions(list(s.namespaces)),
 		Client:                 client.Options{Cache: &client.CacheOptions{Unstructured: true}},
 		Metrics:                metricsserver.Options{BindAddress: s.metricsAddress},
-		HealthProbeBindAddress: s.healthAddress,
-		LeaderElection:         s.elect, LeaderElectionID: "signalr-operator", LeaderElectionNamespace: s.ownNamespace,
+		HealthProbeBindAddress: s.healthAddress, PprofBindAddress: s.pprofAddress,
+		LeaderElection: s.elect, LeaderElectionID: "signalr-operator", LeaderElectionNamespace: s.ownNamespace,
 		LeaseDuration: &s.lease, RenewDeadline: &s.renew, RetryPeriod: &s.retry, LeaderElectionReleaseOnCancel: true,
 	})
 	if err != nil {
