@@ -34,7 +34,7 @@ const (
 	maxNoChangeP99 = 50 * time.Millisecond
 )
 
-// This is a target of its own, as it takes minutes and wants the port 8889 of loopback addresses for the edges it plays:
+// A target of its own, as it takes minutes and wants the port 8889 of loopback addresses for the edges it plays:
 //
 //	go test ./controllers -run TestControllers -ginkgo.label-filter=scale -timeout 30m -v
 //

@@ -56,7 +56,7 @@ func (s *settings) flags(f *flag.FlagSet) {
 		"comma-separated `namespaces` that may scrape the edges' metrics")
 	f.StringVar(&s.metricsAddress, "metrics-bind-address", ":8080", "`address` of /metrics; 0 for none")
 	f.StringVar(&s.healthAddress, "health-probe-bind-address", ":8081", "`address` of /healthz and /readyz; 0 for none")
-	f.StringVar(&s.pprofAddress, "pprof-bind-address", "0", "`address` of /debug/pprof/, for who looks into it; 0 for none")
+	f.StringVar(&s.pprofAddress, "pprof-bind-address", "0", "`address` of /debug/pprof/; 0 for none")
 	f.TextVar(&s.logLevel, "log-level", &slog.LevelVar{}, "lowest `level` that is logged: debug, info, warn or error")
 	f.BoolVar(&s.elect, "leader-elect", false, "let one of several operators work, the others wait")
 	f.DurationVar(&s.lease, "leader-elect-lease-duration", time.Minute, "how long the others wait for a silent leader")
