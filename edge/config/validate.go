@@ -15,9 +15,9 @@ import (
 // Bounds of numbers and texts that are not in the table of Validate.
 const (
 	maxKeys       = 8
-	maxListItems  = 64
-	maxProblems   = 50 // told of one file: logs and status stay readable whatever it holds
-	minKeyBytes   = 32 // RFC 7518 section 3.2: an HS256 key has at least 256 bits
+	maxListItems  = 100 // as many origins as the operator's API takes
+	maxProblems   = 50  // told of one file: logs and status stay readable whatever it holds
+	minKeyBytes   = 32  // RFC 7518 section 3.2: an HS256 key has at least 256 bits
 	maxKeyBytes   = 1024
 	minTokenBytes = 16
 	maxQuota      = 1_000_000_000_000

@@ -153,7 +153,7 @@ func TestValidate(t *testing.T) {
 		},
 		"no origins": {
 			func(c *Config) { c.CORS.AllowedOrigins = nil },
-			`cors.allowedOrigins: 0 entries are not allowed: 1..64: "*" alone, or origins as https://example.com`,
+			`cors.allowedOrigins: 0 entries are not allowed: 1..100: "*" alone, or origins as https://example.com`,
 		},
 		"every origin and one": {
 			func(c *Config) { c.CORS.AllowedOrigins = []string{"https://x", "*"} },
