@@ -52,8 +52,9 @@ func slots(instance *signalrv1alpha1.SignalRInstance) []slot {
 			return m
 		}}
 	}
+	optional := func(s slot) slot { s.optional = true; return s }
 	dynamic := func(gvk schema.GroupVersionKind, name string) slot {
-		return slot{gvk: gvk, name: name, optional: true, empty: func() client.Object {
+		return slot{gvk: gvk, name: name, empty: func() client.Object {
 			u := &unstructured.Unstructured{}
 			u.SetGroupVersionKind(gvk)
 			return u
@@ -72,9 +73,9 @@ func slots(instance *signalrv1alpha1.SignalRInstance) []slot {
 		{gvk: statefulSetGVK, name: resources.BackplaneName(name), empty: whole(&appsv1.StatefulSet{})},
 		{gvk: deploymentGVK, name: resources.EdgeName(name), empty: whole(&appsv1.Deployment{})},
 		metadata(ingressGVK, resources.ServiceName(name)),
-		dynamic(certificateGVK, resources.CertificateName(name)),
-		dynamic(httpRouteGVK, resources.ServiceName(name)),
-		dynamic(serviceMonitorGVK, resources.ServiceName(name)),
+		optional(dynamic(certificateGVK, resources.CertificateName(name))),
+		optional(dynamic(httpRouteGVK, resources.ServiceName(name))),
+		optional(metadata(serviceMonitorGVK, resources.ServiceName(name))),
 	}
 }
 

@@ -1,9 +1,13 @@
 package controllers
 
 import (
+	"strings"
+
 	"github.com/prometheus/client_golang/prometheus"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	signalrv1alpha1 "github.com/signalr-operator/signalr-operator/api/v1alpha1"
 )
 
 // Label names of the operator's series.
@@ -17,6 +21,13 @@ const (
 	labelCondition = "condition"
 	labelOf        = "of"
 )
+
+// shownConditions are those that have a series: what an alarm is built on. An instance has a dozen, and each
+// series costs about a kilobyte here and more where it is stored.
+var shownConditions = []string{
+	signalrv1alpha1.ConditionReady, signalrv1alpha1.ConditionStalled, signalrv1alpha1.ConditionKeysReady,
+	signalrv1alpha1.ConditionQuotaHealthy, signalrv1alpha1.ConditionServersConnected,
+}
 
 // Metrics are the operator's own series; controller-runtime adds those of its queues, clients and reconciles. Series of
 // an instance go with the instance.
@@ -63,7 +74,8 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		scalings:  counter("scalings_total", "Changes of the units in force, by direction: out or in.", labelDirection),
 
 		condition: gauge("instance_condition",
-			"1 while a condition of an instance is True, 0 while it is not.", labelCondition),
+			"1 while a condition of an instance is True, 0 while it is not: "+strings.Join(shownConditions, ", ")+".",
+			labelCondition),
 		units:       gauge("instance_units", "Units of an instance: declared, desired, effective.", labelOf),
 		edges:       gauge("instance_edges", "Edge pods of an instance: desired, ready, read.", labelOf),
 		connections: gauge("instance_connections", "Client connections of an instance, exact."),
@@ -96,7 +108,11 @@ func (m *Metrics) show(o *observed, d *decision, verdicts map[string]verdict) {
 	set := func(v *prometheus.GaugeVec, value float64, labels ...string) {
 		v.WithLabelValues(append([]string{key.Namespace, key.Name}, labels...)...).Set(value)
 	}
-	for conditionType, v := range verdicts {
+	for _, conditionType := range shownConditions {
+		v, known := verdicts[conditionType]
+		if !known {
+			continue
+		}
 		value := 0.0
 		if v.status == metav1.ConditionTrue {
 			value = 1

@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
+	"k8s.io/klog/v2" //nolint:depguard // what client-go logs with is told to use ours
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -24,6 +26,10 @@ import (
 
 // version is set by the build.
 var version = "dev"
+
+// gcPercent is how much the heap grows between two collections. What the operator keeps is its caches, which live for
+// ever, and it has time: half of Go's default costs little here and saves a quarter of the memory. GOGC overrides it.
+const gcPercent = 50
 
 // settings are the flags.
 type settings struct {
@@ -40,6 +46,10 @@ func main() {
 	flag.Parse()
 	handler := slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: &s.logLevel})
 	ctrl.SetLogger(logr.FromSlogHandler(handler))
+	klog.SetSlogLogger(slog.New(handler)) // client-go's
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	if err := run(&s); err != nil {
 		slog.New(handler).Error("the operator ends", "err", err)
 		os.Exit(1)
