@@ -74,7 +74,7 @@ func (a *applier) apply(ctx context.Context, desired client.Object, live metav1.
 	if err != nil {
 		return fmt.Errorf("apply %T: %w", desired, err)
 	}
-	u, hash, err := toApply(desired, gvk)
+	hash, err := hashOf(desired, gvk)
 	if err != nil {
 		return err
 	}
@@ -82,6 +82,10 @@ func (a *applier) apply(ctx context.Context, desired client.Object, live metav1.
 	if live != nil && a.unchanged(id, hash, live) {
 		a.count(gvk.Kind, "skipped")
 		return nil
+	}
+	u, err := toApply(desired, gvk)
+	if err != nil {
+		return err
 	}
 	err = a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner(FieldOwner),
 		client.ForceOwnership)
@@ -148,13 +152,24 @@ func (a *applier) forgetInstance(children []childID) {
 	}
 }
 
-// toApply returns what to send for an object, and its hash. Status and what the API server sets are not ours to send.
-// The builders fill typed objects in which every absent field is omitted, so that nothing is claimed by accident.
-func toApply(o client.Object, gvk schema.GroupVersionKind) (*unstructured.Unstructured, [sha256.Size]byte, error) {
-	var hash [sha256.Size]byte
+// hashOf returns a hash of what a desired object says. Its resourceVersion is a condition, no content.
+func hashOf(o client.Object, gvk schema.GroupVersionKind) ([sha256.Size]byte, error) {
+	version := o.GetResourceVersion()
+	o.SetResourceVersion("")
+	b, err := json.Marshal(o)
+	o.SetResourceVersion(version)
+	if err != nil {
+		return [sha256.Size]byte{}, fmt.Errorf("encode %s: %w", gvk.Kind, err)
+	}
+	return sha256.Sum256(b), nil
+}
+
+// toApply returns what to send for an object. Status and what the API server sets are not ours to send. The builders
+// fill typed objects in which every absent field is omitted, so that nothing is claimed by accident.
+func toApply(o client.Object, gvk schema.GroupVersionKind) (*unstructured.Unstructured, error) {
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o)
 	if err != nil {
-		return nil, hash, fmt.Errorf("convert %s: %w", gvk.Kind, err)
+		return nil, fmt.Errorf("convert %s: %w", gvk.Kind, err)
 	}
 	u := &unstructured.Unstructured{Object: content}
 	u.SetGroupVersionKind(gvk)
@@ -162,16 +177,7 @@ func toApply(o client.Object, gvk schema.GroupVersionKind) (*unstructured.Unstru
 	unstructured.RemoveNestedField(content, "metadata", "creationTimestamp")
 	unstructured.RemoveNestedField(content, "metadata", "managedFields")
 	unstructured.RemoveNestedField(content, "spec", "template", "metadata", "creationTimestamp")
-	version := u.GetResourceVersion()
-	u.SetResourceVersion("") // a condition, no content: it is no part of the hash
-	b, err := json.Marshal(content)
-	if err != nil {
-		return nil, hash, fmt.Errorf("encode %s: %w", gvk.Kind, err)
-	}
-	if version != "" {
-		u.SetResourceVersion(version)
-	}
-	return u, sha256.Sum256(b), nil
+	return u, nil
 }
 
 // describe names a child for people: its kind and its name, which never is a generated one.

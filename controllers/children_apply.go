@@ -51,11 +51,14 @@ func (r *Reconciler) applyKeys(ctx context.Context, o *observed, d *decision) er
 	if d.edgeConfig == nil {
 		return nil
 	}
-	edge, err := resources.EdgeSecretWith(d.input, d.edgeConfig)
-	if err != nil {
-		return stalled(signalrv1alpha1.ReasonInvalidReference, "the edges would refuse their configuration: %s", err)
+	file := o.edgeFile()
+	if d.edgeConfig != o.config {
+		var err error
+		if file, err = resources.EdgeFile(d.edgeConfig); err != nil {
+			return stalled(signalrv1alpha1.ReasonInvalidReference, "the edges would refuse their configuration: %s", err)
+		}
 	}
-	if err := r.applySecret(ctx, o, d, edge, o.edgeSecret); err != nil {
+	if err := r.applySecret(ctx, o, d, resources.EdgeSecretWith(d.input, file), o.edgeSecret); err != nil {
 		return err
 	}
 	d.done = append(d.done, d.keyEvents...)

@@ -1,7 +1,9 @@
 package controllers
 
 import (
+	"maps"
 	"strings"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -22,15 +24,16 @@ const (
 	labelOf        = "of"
 )
 
-// shownConditions are those that have a series: what an alarm is built on. An instance has a dozen, and each
-// series costs about a kilobyte here and more where it is stored.
-var shownConditions = []string{
+// shownConditions are those that have a series: what an alarm is built on. An instance has a dozen, and each series
+// costs where it is stored.
+var shownConditions = [...]string{
 	signalrv1alpha1.ConditionReady, signalrv1alpha1.ConditionStalled, signalrv1alpha1.ConditionKeysReady,
 	signalrv1alpha1.ConditionQuotaHealthy, signalrv1alpha1.ConditionServersConnected,
 }
 
 // Metrics are the operator's own series; controller-runtime adds those of its queues, clients and reconciles. Series of
-// an instance go with the instance.
+// an instance are made when they are asked for, of what was last seen of it, and go with the instance. Its methods may
+// be called by several goroutines.
 type Metrics struct {
 	applies      *prometheus.CounterVec
 	statusWrites *prometheus.CounterVec
@@ -38,13 +41,35 @@ type Metrics struct {
 	rotations    *prometheus.CounterVec
 	scalings     *prometheus.CounterVec
 
-	condition   *prometheus.GaugeVec
-	units       *prometheus.GaugeVec
-	edges       *prometheus.GaugeVec
-	connections *prometheus.GaugeVec
-	servers     *prometheus.GaugeVec
-	messages    *prometheus.GaugeVec
-	load        *prometheus.GaugeVec
+	mu sync.Mutex
+	// instances is guarded by mu.
+	instances map[types.NamespacedName]*snapshot
+}
+
+// snapshot is what there is to show of an instance.
+type snapshot struct {
+	conditions                            [len(shownConditions)]int8 // of shownConditions: 1 True, 0 not, -1 not known
+	declared, desired, effective          int32
+	edges, edgesReady, edgesRead          int32
+	connections, servers, messages, loads int64 // loads: of all edges, in percent
+}
+
+// Descriptions of an instance's series.
+var (
+	descCondition = describeInstance("condition",
+		"1 while a condition of an instance is True, 0 while it is not: "+strings.Join(shownConditions[:], ", ")+".",
+		labelCondition)
+	descUnits       = describeInstance("units", "Units of an instance: declared, desired, effective.", labelOf)
+	descEdges       = describeInstance("edges", "Edge pods of an instance: desired, ready, read.", labelOf)
+	descConnections = describeInstance("connections", "Client connections of an instance, exact.")
+	descServers     = describeInstance("server_connections", "App-server connections of an instance, exact.")
+	descMessages    = describeInstance("messages_today", "Messages of an instance in the present UTC day, exact.")
+	descLoad        = describeInstance("load_percent", "Mean load of an instance's edges in percent, exact.")
+)
+
+func describeInstance(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc(prometheus.BuildFQName("signalr", "operator", "instance_"+name), help,
+		append([]string{labelNamespace, labelName}, labels...), nil)
 }
 
 // NewMetrics returns the operator's series, registered with r, those with closed label sets at zero.
@@ -53,13 +78,6 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		v := prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "signalr", Subsystem: "operator", Name: name, Help: help,
 		}, labels)
-		r.MustRegister(v)
-		return v
-	}
-	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
-		v := prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Namespace: "signalr", Subsystem: "operator", Name: name, Help: help,
-		}, append([]string{labelNamespace, labelName}, labels...))
 		r.MustRegister(v)
 		return v
 	}
@@ -72,17 +90,9 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		edgeReads: counter("edge_reads_total", "Readings of an edge's /status: ok or failed.", labelResult),
 		rotations: counter("key_rotations_total", "Replaced access keys, by trigger: nonce or schedule.", labelTrigger),
 		scalings:  counter("scalings_total", "Changes of the units in force, by direction: out or in.", labelDirection),
-
-		condition: gauge("instance_condition",
-			"1 while a condition of an instance is True, 0 while it is not: "+strings.Join(shownConditions, ", ")+".",
-			labelCondition),
-		units:       gauge("instance_units", "Units of an instance: declared, desired, effective.", labelOf),
-		edges:       gauge("instance_edges", "Edge pods of an instance: desired, ready, read.", labelOf),
-		connections: gauge("instance_connections", "Client connections of an instance, exact."),
-		servers:     gauge("instance_server_connections", "App-server connections of an instance, exact."),
-		messages:    gauge("instance_messages_today", "Messages of an instance in the present UTC day, exact."),
-		load:        gauge("instance_load_percent", "Mean load of an instance's edges in percent, exact."),
+		instances: map[types.NamespacedName]*snapshot{},
 	}
+	r.MustRegister(m)
 	for _, result := range []string{"conditions", "usage", "failed"} {
 		m.statusWrites.WithLabelValues(result)
 	}
@@ -102,35 +112,24 @@ func (m *Metrics) applied(kind, result string) { m.applies.WithLabelValues(kind,
 
 func (m *Metrics) edgeRead(result string) { m.edgeReads.WithLabelValues(result).Inc() }
 
-// show sets the series of an instance, exactly.
+// show takes what there is to show of an instance, exactly.
 func (m *Metrics) show(o *observed, d *decision, verdicts map[string]verdict) {
-	key := o.key()
-	set := func(v *prometheus.GaugeVec, value float64, labels ...string) {
-		v.WithLabelValues(append([]string{key.Namespace, key.Name}, labels...)...).Set(value)
+	s := &snapshot{
+		declared: o.instance.Spec.Units, desired: d.units.Desired, effective: d.units.Effective,
+		edges: d.wanted, edgesReady: o.workload.ready, edgesRead: int32(d.use.edges),
+		connections: d.use.clients, servers: d.use.servers, messages: d.use.messages, loads: int64(d.use.totalLoad),
 	}
-	for _, conditionType := range shownConditions {
-		v, known := verdicts[conditionType]
-		if !known {
-			continue
+	for i, conditionType := range shownConditions {
+		switch v, known := verdicts[conditionType]; {
+		case !known:
+			s.conditions[i] = -1
+		case v.status == metav1.ConditionTrue:
+			s.conditions[i] = 1
 		}
-		value := 0.0
-		if v.status == metav1.ConditionTrue {
-			value = 1
-		}
-		set(m.condition, value, conditionType)
 	}
-	set(m.units, float64(o.instance.Spec.Units), "declared")
-	set(m.units, float64(d.units.Desired), "desired")
-	set(m.units, float64(d.units.Effective), "effective")
-	set(m.edges, float64(d.wanted), "desired")
-	set(m.edges, float64(o.workload.ready), "ready")
-	set(m.edges, float64(d.use.edges), "read")
-	set(m.connections, float64(d.use.clients))
-	set(m.servers, float64(d.use.servers))
-	set(m.messages, float64(d.use.messages))
-	if d.use.edges > 0 {
-		set(m.load, float64(d.use.totalLoad)/float64(d.use.edges))
-	}
+	m.mu.Lock()
+	m.instances[o.key()] = s
+	m.mu.Unlock()
 	if was := o.instance.Status.Units.Effective; was != 0 && was != d.units.Effective {
 		direction := "out"
 		if d.units.Effective < was {
@@ -142,10 +141,49 @@ func (m *Metrics) show(o *observed, d *decision, verdicts map[string]verdict) {
 
 // forget drops the series of an instance that is gone.
 func (m *Metrics) forget(key types.NamespacedName) {
-	labels := prometheus.Labels{labelNamespace: key.Namespace, labelName: key.Name}
-	for _, v := range []*prometheus.GaugeVec{
-		m.condition, m.units, m.edges, m.connections, m.servers, m.messages, m.load,
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.instances, key)
+}
+
+// Describe implements [prometheus.Collector].
+func (m *Metrics) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		descCondition, descUnits, descEdges, descConnections, descServers, descMessages, descLoad,
 	} {
-		v.DeletePartialMatch(labels)
+		out <- d
 	}
 }
+
+// Collect implements [prometheus.Collector]: the series of all instances.
+func (m *Metrics) Collect(out chan<- prometheus.Metric) {
+	m.mu.Lock()
+	instances := maps.Clone(m.instances) // a snapshot is never changed
+	m.mu.Unlock()
+	for key, s := range instances {
+		set := func(d *prometheus.Desc, value float64, labels ...string) {
+			out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value,
+				append([]string{key.Namespace, key.Name}, labels...)...)
+		}
+		for i, conditionType := range shownConditions {
+			if s.conditions[i] >= 0 {
+				set(descCondition, float64(s.conditions[i]), conditionType)
+			}
+		}
+		set(descUnits, float64(s.declared), "declared")
+		set(descUnits, float64(s.desired), "desired")
+		set(descUnits, float64(s.effective), "effective")
+		set(descEdges, float64(s.edges), "desired")
+		set(descEdges, float64(s.edgesReady), "ready")
+		set(descEdges, float64(s.edgesRead), "read")
+		set(descConnections, float64(s.connections))
+		set(descServers, float64(s.servers))
+		set(descMessages, float64(s.messages))
+		if s.edgesRead > 0 {
+			set(descLoad, float64(s.loads)/float64(s.edgesRead))
+		}
+	}
+}
+
+// Interface guard.
+var _ prometheus.Collector = (*Metrics)(nil)

@@ -52,9 +52,14 @@ type observed struct {
 	installed map[schema.GroupVersionKind]bool
 }
 
-// secretView is a Secret as it was read.
+// secretView is a Secret as it was read. It is shared by the reconciles that see the same version of it: nobody changes
+// anything in it.
 type secretView struct {
 	secret *corev1.Secret // nil: it does not exist
+	// config is the configuration in the Secret of the edges and hash its hash; nil and empty if there is none or it is
+	// damaged.
+	config *config.Config
+	hash   string
 }
 
 // workload is what the edges' Deployment says.
@@ -166,9 +171,8 @@ func (r *Reconciler) observeSecrets(ctx context.Context, o *observed) (err error
 		}
 	}
 	if s := o.edgeSecret.secret; s != nil {
-		c, parseErr := config.Parse(s.Data[resources.ConfigFile])
-		if parseErr == nil {
-			o.config, o.configHash, o.token = c, c.Hash(), c.Auth.AdminToken
+		if c := o.edgeSecret.config; c != nil {
+			o.config, o.configHash, o.token = c, o.edgeSecret.hash, c.Auth.AdminToken
 		}
 		if state, stateErr := readEdgeSecret(s, o.config); stateErr == nil {
 			o.current = &state
@@ -208,6 +212,11 @@ func (r *Reconciler) readSecret(ctx context.Context, o *observed, name string, o
 	}
 	s.ManagedFields = nil
 	v := secretView{secret: s}
+	if name == resources.EdgeSecretName(o.instance.Name) {
+		if c, err := config.Parse(s.Data[resources.ConfigFile]); err == nil {
+			v.config, v.hash = c, c.Hash()
+		}
+	}
 	o.memory.secrets[key] = secretRead{view: v, at: o.now.Time}
 	return v, nil
 }
@@ -215,7 +224,7 @@ func (r *Reconciler) readSecret(ctx context.Context, o *observed, name string, o
 // observeEdges finds the edge pods and asks them.
 func (r *Reconciler) observeEdges(ctx context.Context, o *observed) error {
 	var list corev1.PodList
-	err := r.List(ctx, &list, client.InNamespace(o.instance.Namespace),
+	err := r.List(ctx, &list, client.InNamespace(o.instance.Namespace), client.MatchingFields{instanceIndex: o.instance.Name},
 		client.MatchingLabels(resources.SelectorLabels(o.instance.Name, resources.ComponentEdge)))
 	if err != nil {
 		return fmt.Errorf("list edge pods: %w", err)
@@ -233,6 +242,14 @@ func (r *Reconciler) observeEdges(ctx context.Context, o *observed) error {
 	}
 	o.edges = r.poller.read(ctx, o.key(), o.token, o.configHash, pods)
 	return nil
+}
+
+// edgeFile is the file that holds the configuration in the edges' Secret.
+func (o *observed) edgeFile() []byte {
+	if o.edgeSecret.secret == nil {
+		return nil
+	}
+	return o.edgeSecret.secret.Data[resources.ConfigFile]
 }
 
 // unreachable counts the edges that are ready and do not answer.

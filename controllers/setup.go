@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -55,11 +56,10 @@ func NewScheme() (*runtime.Scheme, error) {
 func CacheOptions(namespaces []string) cache.Options {
 	o := cache.Options{
 		DefaultLabelSelector: labels.SelectorFromSet(labels.Set{resources.LabelManagedBy: resources.ManagedBy}),
-		DefaultTransform:     cache.TransformStripManagedFields(),
+		DefaultTransform:     slim,
 		ByObject: map[client.Object]cache.ByObject{
 			&signalrv1alpha1.SignalRInstance{}: {Label: labels.Everything()},
 			&corev1.Secret{}:                   {Label: labels.SelectorFromSet(labels.Set{signalrv1alpha1.WatchLabel: "true"})},
-			&corev1.Pod{}:                      {Transform: slimPod},
 		},
 	}
 	if len(namespaces) > 0 {
@@ -71,18 +71,55 @@ func CacheOptions(namespaces []string) cache.Options {
 	return o
 }
 
-// slimPod leaves of a pod what the reconciler looks at.
-func slimPod(in any) (any, error) {
-	if p, ok := in.(*corev1.Pod); ok {
-		p.ManagedFields, p.OwnerReferences, p.Spec = nil, nil, corev1.PodSpec{}
+// slim leaves of an object what the Reconciler looks at: an operator may hold a dozen for each of a thousand instances.
+func slim(in any) (any, error) {
+	o, ok := in.(client.Object)
+	if !ok {
+		return in, nil // a tombstone
+	}
+	o.SetManagedFields(nil)
+	switch kind := in.(type) {
+	case *signalrv1alpha1.SignalRInstance:
+		delete(kind.Annotations, corev1.LastAppliedConfigAnnotation)
+	case *corev1.Pod:
+		kind.OwnerReferences, kind.Spec = nil, corev1.PodSpec{}
+		keepLabels(o, resources.LabelInstance, resources.LabelComponent)
+	case *metav1.PartialObjectMetadata:
+		kind.Annotations = nil
+		keepLabels(o, resources.LabelInstance, resources.LabelManagedBy)
+	default:
+		keepLabels(o)
 	}
 	return in, nil
 }
 
+// keepLabels drops all labels but those of some keys.
+func keepLabels(o client.Object, keys ...string) {
+	var kept map[string]string
+	for _, key := range keys {
+		if value, ok := o.GetLabels()[key]; ok {
+			if kept == nil {
+				kept = make(map[string]string, len(keys))
+			}
+			kept[key] = value
+		}
+	}
+	o.SetLabels(kept)
+}
+
+// instanceIndex finds pods by the instance that their label names: looking through all of them for each instance would
+// cost more with every other instance.
+const instanceIndex = "instance"
+
 // SetupWithManager has a manager call the Reconciler.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	err := mgr.GetFieldIndexer().IndexField(context.Background(), &corev1.Pod{}, instanceIndex,
+		func(o client.Object) []string { return []string{o.GetLabels()[resources.LabelInstance]} })
+	if err != nil {
+		return fmt.Errorf("index pods: %w", err)
+	}
 	changed := predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
-	err := ctrl.NewControllerManagedBy(mgr).
+	err = ctrl.NewControllerManagedBy(mgr).
 		Named("signalrinstance").
 		For(&signalrv1alpha1.SignalRInstance{}, builder.WithPredicates(changed)).
 		Owns(&appsv1.Deployment{}).

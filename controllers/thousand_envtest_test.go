@@ -79,14 +79,15 @@ var _ = Describe("a thousand instances", Label("scale"), func() {
 		pass(calm)
 		all, writes = p.requests("")-all, p.requests("P")-writes
 		AddReportEntry("a calm minute", fmt.Sprintf("%.0f requests, of them %.0f writes", all, writes))
-		Expect(writes).To(BeNumerically("<=", 7), "the lease, every ten seconds")
 		p99, n := percentile(before, p.reconciles(), 0.99)
 		AddReportEntry("reconciles in it", fmt.Sprintf("%d, p99 at most %s", n, p99))
+		m := p.resident()
+		AddReportEntry("resident memory", fmt.Sprintf("%d MiB, at most %d MiB; %d MiB are pages of the program, %.0f MiB live heap",
+			m.now>>20, m.most>>20, m.file>>20, p.value("go_gc_heap_live_bytes")/(1<<20)))
 		Expect(n).To(BeNumerically(">", thousand), "all are polled")
+		Expect(writes).To(BeNumerically("<=", 7), "the lease, every ten seconds")
 		Expect(p99).To(BeNumerically("<=", maxNoChangeP99))
-		now, most := p.resident()
-		AddReportEntry("resident memory", fmt.Sprintf("%d MiB, at most %d MiB", now>>20, most>>20))
-		Expect(now).To(BeNumerically("<=", maxResident))
+		Expect(m.now).To(BeNumerically("<=", maxResident))
 	}, NodeTimeout(25*time.Minute))
 })
 
@@ -182,8 +183,18 @@ func percentile(before, after map[float64]uint64, percent float64) (time.Duratio
 	return best, all
 }
 
-// resident returns the memory that the program has, and the most that it had.
-func (p *program) resident() (now, most int64) {
+// value returns one of the program's series without labels.
+func (p *program) value(name string) float64 {
+	for _, m := range p.family(name).GetMetric() {
+		return m.GetGauge().GetValue()
+	}
+	return 0
+}
+
+// residence is the memory that a program has, the most that it had, and how much of it is pages of its file.
+type residence struct{ now, most, file int64 }
+
+func (p *program) resident() (r residence) {
 	GinkgoHelper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	Expect(err).NotTo(HaveOccurred())
@@ -195,12 +206,14 @@ func (p *program) resident() (now, most int64) {
 		kib, _ := strconv.ParseInt(fields[1], 10, 64)
 		switch fields[0] {
 		case "VmRSS:":
-			now = kib << 10
+			r.now = kib << 10
 		case "VmHWM:":
-			most = kib << 10
+			r.most = kib << 10
+		case "RssFile:":
+			r.file = kib << 10
 		}
 	}
-	return now, most
+	return r
 }
 
 // pass lets real time pass.

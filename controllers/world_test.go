@@ -112,7 +112,9 @@ func (w *world) cached() client.Client {
 			if w.read != nil && w.read.List != nil {
 				return w.read.List(ctx, admin, l, opts...)
 			}
-			return admin.List(ctx, l, opts...)
+			o := (&client.ListOptions{}).ApplyOptions(opts)
+			o.FieldSelector = nil // an index of the cache, which the API server does not know
+			return admin.List(ctx, l, o)
 		},
 		Apply: func(ctx context.Context, c client.WithWatch, o runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
 			if w.write != nil && w.write.Apply != nil {

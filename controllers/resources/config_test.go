@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +44,9 @@ func TestEdgeReadsWhatIsRendered(t *testing.T) {
 			}
 			if diff := cmp.Diff(EdgeConfig(in).Hash(), got.Hash()); diff != "" {
 				t.Errorf("hash of what was read (-want +got):\n%s", diff)
+			}
+			if !reflect.DeepEqual(EdgeConfig(in), got) { // or each poll would encode it
+				t.Errorf("what was read is not what was written: %s", cmp.Diff(EdgeConfig(in), got))
 			}
 		})
 	}

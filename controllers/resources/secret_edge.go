@@ -12,10 +12,16 @@ import (
 // EdgeSecret returns the Secret that edges mount: their configuration, secrets included. It is the source of truth for
 // the keys, and nobody but the edges and the operator should read it. A configuration that edges would refuse is an
 // error, and nothing is returned that could replace a good one.
-func EdgeSecret(in Input) (*corev1.Secret, error) { return EdgeSecretWith(in, EdgeConfig(in)) }
+func EdgeSecret(in Input) (*corev1.Secret, error) {
+	file, err := EdgeFile(EdgeConfig(in))
+	if err != nil {
+		return nil, err
+	}
+	return EdgeSecretWith(in, file), nil
+}
 
-// EdgeSecretWith is EdgeSecret with a configuration other than EdgeConfig's, see KeepRunning.
-func EdgeSecretWith(in Input, c *config.Config) (*corev1.Secret, error) {
+// EdgeFile returns a configuration as the file in the edges' Secret, or an error if edges would refuse it.
+func EdgeFile(c *config.Config) ([]byte, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("edge configuration: %w", err)
 	}
@@ -23,6 +29,11 @@ func EdgeSecretWith(in Input, c *config.Config) (*corev1.Secret, error) {
 	if err != nil {
 		return nil, fmt.Errorf("edge configuration: %w", err)
 	}
+	return file, nil
+}
+
+// EdgeSecretWith is EdgeSecret with a configuration of its own, see EdgeFile and KeepRunning.
+func EdgeSecretWith(in Input, file []byte) *corev1.Secret {
 	s := &corev1.Secret{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
 		ObjectMeta: in.meta(EdgeSecretName(in.Instance.Name), ComponentEdge),
@@ -30,5 +41,5 @@ func EdgeSecretWith(in Input, c *config.Config) (*corev1.Secret, error) {
 		Data:       map[string][]byte{ConfigFile: file},
 	}
 	s.Annotations = over(nil, in.Keys.Annotations)
-	return s, nil
+	return s
 }
