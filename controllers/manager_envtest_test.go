@@ -41,7 +41,7 @@ func (w *world) startManager(ctx context.Context, namespaces ...string) {
 		Clock: clock.RealClock{}, Edges: NewHTTPEdgeReader(w.edges.dial), EdgeImage: firstImage,
 		AdminNamespaces: []string{operatorNamespace}, Metrics: NewMetrics(w.registry),
 	})
-	Expect(r.SetupWithManager(mgr)).To(Succeed())
+	Expect(r.SetupWithManager(ctx, mgr)).To(Succeed())
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan error, 1)
 	go func() { done <- mgr.Start(ctx) }()

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -57,7 +58,7 @@ type snapshot struct {
 // Descriptions of an instance's series.
 var (
 	descCondition = describeInstance("condition",
-		"1 while a condition of an instance is True, 0 while it is not: "+strings.Join(shownConditions[:], ", ")+".",
+		"1 while a condition of an instance is True, else 0: "+strings.Join(shownConditions[:], ", ")+".",
 		labelCondition)
 	descUnits       = describeInstance("units", "Units of an instance: declared, desired, effective.", labelOf)
 	descEdges       = describeInstance("edges", "Edge pods of an instance: desired, ready, read.", labelOf)
@@ -161,21 +162,23 @@ func (m *Metrics) Collect(out chan<- prometheus.Metric) {
 	instances := maps.Clone(m.instances) // a snapshot is never changed
 	m.mu.Unlock()
 	for key, s := range instances {
-		set := func(d *prometheus.Desc, value float64, labels ...string) {
-			out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value,
-				append([]string{key.Namespace, key.Name}, labels...)...)
-		}
-		for i, conditionType := range shownConditions {
+		namespace, name := label(labelNamespace, key.Namespace), label(labelName, key.Name)
+		alone := []*dto.LabelPair{name, namespace}
+		set := func(d *prometheus.Desc, value float64) { out <- &sample{desc: d, value: value, labels: alone} }
+		for i := range shownConditions {
 			if s.conditions[i] >= 0 {
-				set(descCondition, float64(s.conditions[i]), conditionType)
+				out <- &sample{descCondition, float64(s.conditions[i]), []*dto.LabelPair{conditionLabels[i], name, namespace}}
 			}
 		}
-		set(descUnits, float64(s.declared), "declared")
-		set(descUnits, float64(s.desired), "desired")
-		set(descUnits, float64(s.effective), "effective")
-		set(descEdges, float64(s.edges), "desired")
-		set(descEdges, float64(s.edgesReady), "ready")
-		set(descEdges, float64(s.edgesRead), "read")
+		of := func(d *prometheus.Desc, what *dto.LabelPair, value int32) {
+			out <- &sample{desc: d, value: float64(value), labels: []*dto.LabelPair{name, namespace, what}}
+		}
+		of(descUnits, ofDeclared, s.declared)
+		of(descUnits, ofDesired, s.desired)
+		of(descUnits, ofEffective, s.effective)
+		of(descEdges, ofDesired, s.edges)
+		of(descEdges, ofReady, s.edgesReady)
+		of(descEdges, ofRead, s.edgesRead)
 		set(descConnections, float64(s.connections))
 		set(descServers, float64(s.servers))
 		set(descMessages, float64(s.messages))
@@ -185,5 +188,39 @@ func (m *Metrics) Collect(out chan<- prometheus.Metric) {
 	}
 }
 
-// Interface guard.
-var _ prometheus.Collector = (*Metrics)(nil)
+// sample is one series of an instance at the moment when it is asked for. An instance's series share its labels: the
+// library's own constant metrics would cost three times the memory, thousands of times at each scrape.
+type sample struct {
+	desc   *prometheus.Desc
+	value  float64
+	labels []*dto.LabelPair // by name, as the exposition wants them
+}
+
+// Desc implements [prometheus.Metric].
+func (s *sample) Desc() *prometheus.Desc { return s.desc }
+
+// Write implements [prometheus.Metric].
+func (s *sample) Write(out *dto.Metric) error {
+	out.Label, out.Gauge = s.labels, &dto.Gauge{Value: &s.value}
+	return nil
+}
+
+func label(name, value string) *dto.LabelPair { return &dto.LabelPair{Name: &name, Value: &value} }
+
+// Labels that are the same for all instances.
+var (
+	ofDeclared, ofDesired, ofEffective = label(labelOf, "declared"), label(labelOf, "desired"), label(labelOf, "effective")
+	ofReady, ofRead                    = label(labelOf, "ready"), label(labelOf, "read")
+	conditionLabels                    = func() (out [len(shownConditions)]*dto.LabelPair) {
+		for i, conditionType := range shownConditions {
+			out[i] = label(labelCondition, conditionType)
+		}
+		return out
+	}()
+)
+
+// Interface guards.
+var (
+	_ prometheus.Collector = (*Metrics)(nil)
+	_ prometheus.Metric    = (*sample)(nil)
+)

@@ -224,7 +224,8 @@ func (r *Reconciler) readSecret(ctx context.Context, o *observed, name string, o
 // observeEdges finds the edge pods and asks them.
 func (r *Reconciler) observeEdges(ctx context.Context, o *observed) error {
 	var list corev1.PodList
-	err := r.List(ctx, &list, client.InNamespace(o.instance.Namespace), client.MatchingFields{instanceIndex: o.instance.Name},
+	err := r.List(ctx, &list, client.InNamespace(o.instance.Namespace),
+		client.MatchingFields{instanceIndex: o.instance.Name},
 		client.MatchingLabels(resources.SelectorLabels(o.instance.Name, resources.ComponentEdge)))
 	if err != nil {
 		return fmt.Errorf("list edge pods: %w", err)

@@ -111,9 +111,9 @@ func keepLabels(o client.Object, keys ...string) {
 // cost more with every other instance.
 const instanceIndex = "instance"
 
-// SetupWithManager has a manager call the Reconciler.
-func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
-	err := mgr.GetFieldIndexer().IndexField(context.Background(), &corev1.Pod{}, instanceIndex,
+// SetupWithManager has a manager call the Reconciler. The context is for setting up.
+func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) error {
+	err := mgr.GetFieldIndexer().IndexField(ctx, &corev1.Pod{}, instanceIndex,
 		func(o client.Object) []string { return []string{o.GetLabels()[resources.LabelInstance]} })
 	if err != nil {
 		return fmt.Errorf("index pods: %w", err)

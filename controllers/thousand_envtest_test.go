@@ -82,8 +82,8 @@ var _ = Describe("a thousand instances", Label("scale"), func() {
 		p99, n := percentile(before, p.reconciles(), 0.99)
 		AddReportEntry("reconciles in it", fmt.Sprintf("%d, p99 at most %s", n, p99))
 		m := p.resident()
-		AddReportEntry("resident memory", fmt.Sprintf("%d MiB, at most %d MiB; %d MiB are pages of the program, %.0f MiB live heap",
-			m.now>>20, m.most>>20, m.file>>20, p.value("go_gc_heap_live_bytes")/(1<<20)))
+		AddReportEntry("resident memory", fmt.Sprintf("%d MiB, at most %d MiB; %d MiB are pages of the program's file, "+
+			"%.0f MiB the heap that lives", m.now>>20, m.most>>20, m.file>>20, p.value("go_gc_heap_live_bytes")/(1<<20)))
 		Expect(n).To(BeNumerically(">", thousand), "all are polled")
 		Expect(writes).To(BeNumerically("<=", 7), "the lease, every ten seconds")
 		Expect(p99).To(BeNumerically("<=", maxNoChangeP99))

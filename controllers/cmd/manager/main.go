@@ -107,7 +107,8 @@ func run(s *settings) error {
 		Clock: clock.RealClock{}, Edges: controllers.NewHTTPEdgeReader(nil), EdgeImage: s.edgeImage,
 		AdminNamespaces: list(s.ownNamespace + "," + s.adminNamespaces), Metrics: controllers.NewMetrics(metrics.Registry),
 	})
-	if err := reconciler.SetupWithManager(mgr); err != nil {
+	ctx := ctrl.SetupSignalHandler()
+	if err := reconciler.SetupWithManager(ctx, mgr); err != nil {
 		return err
 	}
 	for _, add := range []func(string, healthz.Checker) error{mgr.AddHealthzCheck, mgr.AddReadyzCheck} {
@@ -115,5 +116,5 @@ func run(s *settings) error {
 			return fmt.Errorf("add a health check: %w", err)
 		}
 	}
-	return mgr.Start(ctrl.SetupSignalHandler())
+	return mgr.Start(ctx)
 }
