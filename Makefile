@@ -122,6 +122,11 @@ fuzz: need-go ## run each fuzz target for FUZZTIME (10s), or those that match FU
 bench: need-cc bin/signalr-edge bin/signalr-bench ## measure the bars (minutes, wants a quiet machine) and write docs/performance.md
 	@bin/signalr-bench suite --start-edge bin/signalr-edge --docs docs/performance.md $(BENCHFLAGS)
 
+.PHONY: bench-operator
+bench-operator: envtest-assets ## a thousand instances under one operator: memory, requests, times (minutes, wants a quiet machine)
+	@$(STEP) "a thousand instances" $(GO) test ./controllers -count=1 -run TestControllers -timeout 30m -v -ginkgo.no-color \
+		-ginkgo.label-filter=scale
+
 .PHONY: bench-quick
 bench-quick: need-cc bin/signalr-edge bin/signalr-bench ## the same in small, to see that it works; its figures mean nothing
 	@$(STEP) "bench, quick" bin/signalr-bench suite --start-edge bin/signalr-edge --quick $(BENCHFLAGS)

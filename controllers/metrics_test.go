@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -63,5 +64,29 @@ signalr_operator_instance_units{name="chat",namespace="shop",of="effective"} 3
 	m.forget(types.NamespacedName{Namespace: "shop", Name: "chat"})
 	if n := testutil.CollectAndCount(m); n != 0 {
 		t.Errorf("%d series of an instance that is gone", n)
+	}
+}
+
+func TestEveryMetricIsDocumented(t *testing.T) {
+	page, err := os.ReadFile("../docs/operations/operator.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	registry := prometheus.NewRegistry()
+	m := NewMetrics(registry)
+	m.applied("Service", "applied")
+	m.show(&observed{instance: &signalrv1alpha1.SignalRInstance{}}, &decision{use: use{edges: 1}},
+		map[string]verdict{signalrv1alpha1.ConditionReady: {}})
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(families) != 12 {
+		t.Errorf("%d families, want 12", len(families))
+	}
+	for _, f := range families {
+		if row := "| `" + f.GetName() + "` | " + strings.ToLower(f.GetType().String()); !strings.Contains(string(page), row) {
+			t.Errorf("the page lacks the row %q", row)
+		}
 	}
 }

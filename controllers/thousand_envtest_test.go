@@ -34,9 +34,8 @@ const (
 	maxNoChangeP99 = 50 * time.Millisecond
 )
 
-// A target of its own, as it takes minutes and wants the port 8889 of loopback addresses for the edges it plays:
-//
-//	go test ./controllers -run TestControllers -ginkgo.label-filter=scale -timeout 30m -v
+// A target of its own, "make bench-operator", as it takes minutes and wants the port 8889 of loopback addresses for the
+// edges it plays. What it says is written down in docs/operations/operator.md.
 //
 // The operator is the real program in a process of its own, as its ServiceAccount.
 var _ = Describe("a thousand instances", Label("scale"), func() {
