@@ -54,9 +54,10 @@ type client struct {
 	userID    string
 	paused    bool
 	held      []heldData
-	greeted   bool // the handshake request was fine
-	opened    bool // OnConnected ran or runs
-	ready     bool // OnConnected is done
+	greeted   bool     // the handshake request was fine
+	opened    bool     // OnConnected ran or runs
+	ready     bool     // OnConnected is done
+	early     []func() // what starts at once when it is: it does not wait in the queue
 	ended     bool
 	running   bool
 	busy      bool // a method runs: the client timeout stands still

@@ -48,21 +48,22 @@ func (c *client) invoke(m hub.Message) {
 	if call.id != "" {
 		c.calls[call.id] = cancel
 	}
-	ready := c.ready
-	c.mu.Unlock()
 	work := func() {
 		defer cancel()
 		c.run(ctx, call)
 	}
-	if !call.stream && !call.method.uploads {
-		c.enqueue(work)
+	atOnce := call.stream || call.method.uploads
+	if atOnce && !c.ready {
+		c.early = append(c.early, work)
+		c.mu.Unlock()
 		return
 	}
-	if ready {
+	c.mu.Unlock()
+	if atOnce {
 		c.h.srv.goTask(work)
-		return
+	} else {
+		c.enqueue(work)
 	}
-	c.enqueue(func() { c.h.srv.goTask(work) })
 }
 
 // run executes one call and answers it.

@@ -124,8 +124,12 @@ func (c *client) connect() {
 		}
 	}
 	c.mu.Lock()
-	c.ready = true
+	early := c.early
+	c.ready, c.early = true, nil
 	c.mu.Unlock()
+	for _, work := range early {
+		c.h.srv.goTask(work)
+	}
 }
 
 // handle acts on one message of the client.
