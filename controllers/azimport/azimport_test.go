@@ -231,7 +231,7 @@ func TestWhatIsRefused(t *testing.T) {
 
 // inTemplate puts properties into a service of a template.
 func inTemplate(properties string) []byte {
-	return []byte(`{"$schema": "x", "parameters": {"given": {"type": "string", "defaultValue": "true"}, "asked": {"type": "string"}},
+	return []byte(`{"$schema": "x", "parameters": {"given": {"defaultValue": "true"}, "asked": {"type": "string"}},
 		"resources": [{"type": "Microsoft.SignalRService/signalR", "name": "chat", "location": "[resourceGroup().location]",
 		"sku": {"name": "Standard_S1"}, "properties": {` + properties + `}}]}`)
 }

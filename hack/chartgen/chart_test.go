@@ -331,8 +331,9 @@ func TestTheChartSaysWhatItIs(t *testing.T) {
 		}
 	}
 	decode(read(chart+"/Chart.yaml"), &said)
-	if want := "data:image/svg+xml;base64," + base64.StdEncoding.EncodeToString(read(chart+"/icon.svg")); said.Icon != want {
-		t.Errorf("the icon is not icon.svg, want %s", want)
+	icon := "data:image/svg+xml;base64," + base64.StdEncoding.EncodeToString(read(chart+"/icon.svg"))
+	if said.Icon != icon {
+		t.Errorf("the icon is not icon.svg, want %s", icon)
 	}
 	var images []struct{ Name, Image string }
 	decode([]byte(said.Annotations["artifacthub.io/images"]), &images)
@@ -358,8 +359,9 @@ func TestTheChartSaysWhatItIs(t *testing.T) {
 		Spec     struct{ MinKubeVersion string }
 	}
 	decode(read("config/manifests/bases/signalr-operator.clusterserviceversion.yaml"), &version)
-	if want := version.Metadata.Annotations["capabilities"]; said.Annotations["artifacthub.io/operatorCapabilities"] != want {
-		t.Errorf("the bundle's capabilities are %s, the chart's %s", want, said.Annotations["artifacthub.io/operatorCapabilities"])
+	can := said.Annotations["artifacthub.io/operatorCapabilities"]
+	if want := version.Metadata.Annotations["capabilities"]; can != want {
+		t.Errorf("the bundle's capabilities are %s, the chart's %s", want, can)
 	}
 	if want := ">=" + version.Spec.MinKubeVersion + "-0"; said.KubeVersion != want {
 		t.Errorf("the bundle wants Kubernetes %s, the chart %s", want, said.KubeVersion)

@@ -217,7 +217,8 @@ func TestTheBundleIsWhatTheManagerTakes(t *testing.T) {
 			modes = append(modes, mode.Type)
 		}
 	}
-	if diff := cmp.Diff([]string{"OwnNamespace", "SingleNamespace", "MultiNamespace", "AllNamespaces"}, modes); diff != "" {
+	want := []string{"OwnNamespace", "SingleNamespace", "MultiNamespace", "AllNamespaces"}
+	if diff := cmp.Diff(want, modes); diff != "" {
 		t.Errorf("install modes (-want +got):\n%s", diff)
 	}
 	how := version.Spec.Install

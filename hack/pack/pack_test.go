@@ -107,8 +107,8 @@ func TestOurDockerfile(t *testing.T) {
 	var got image
 	decode(t, members[list[0].Config], &got)
 
-	labels := map[string]string{}
-	for _, m := range regexp.MustCompile(`(org\.opencontainers\.[a-z.]+)="([^"]*)"`).FindAllStringSubmatch(string(text), -1) {
+	labels, label := map[string]string{}, regexp.MustCompile(`(org\.opencontainers\.[a-z.]+)="([^"]*)"`)
+	for _, m := range label.FindAllStringSubmatch(string(text), -1) {
 		labels[m[1]] = strings.ReplaceAll(m[2], "${VERSION}", "v9")
 	}
 	for _, want := range []string{"title", "description", "source", "licenses", "version"} {

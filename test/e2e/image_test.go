@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"os"
 	"regexp"
 
@@ -57,9 +58,7 @@ func isWhatTheDockerfileSays(archive string) {
 
 	files := map[string]file{}
 	for _, layer := range manifest[0].Layers {
-		for name, f := range untar(members[layer].content) {
-			files[name] = f
-		}
+		maps.Copy(files, untar(members[layer].content))
 	}
 	for _, name := range []string{"signalr-operator", "signalr-edge"} {
 		Expect(files).To(HaveKey(name))

@@ -230,7 +230,8 @@ var _ = Describe("ten lines of YAML", Ordered, func() {
 			To(MatchRegexp(`second created\n.*second is ready at http://second\.` + namespace + `\.svc\n`))
 		kubectl(ctx, "wait", "signalrinstance/trading", "--for=condition=Ready", "--timeout=60s")
 		Expect(typed(ctx, "kubectl signalr list")).To(And(
-			MatchRegexp(`(?m)^chat +Standard +Default +1 +1/1 +True `), MatchRegexp(`(?m)^second +Standard +Default +2 +1/1 +True `),
+			MatchRegexp(`(?m)^chat +Standard +Default +1 +1/1 +True `),
+			MatchRegexp(`(?m)^second +Standard +Default +2 +1/1 +True `),
 			MatchRegexp(`(?m)^trading +Standard +Default +10 +1/1 +True `)))
 		kubectl(ctx, "delete", "signalrinstance", "second", "trading")
 	}, SpecTimeout(2*time.Minute))

@@ -19,8 +19,8 @@ import (
 
 const root = "../.."
 
-// person types the commands of the quickstart, in a checkout of the repository. What they export, such as a longer PATH,
-// is there for those that follow.
+// person types the commands of the quickstart, in a checkout of the repository. What they export, such as a longer
+// PATH, is there for those that follow.
 var (
 	person     *pages.Shell
 	quickstart *pages.Page
@@ -35,7 +35,7 @@ func sitDown(t *testing.T) {
 	folder := t.TempDir()
 	Expect(os.Symlink(given.helm, filepath.Join(folder, "helm"))).To(Succeed())
 	az := fmt.Sprintf("#!/bin/sh\ncat '%s/controllers/azimport/testdata/az-show.json'\n", checkout)
-	Expect(os.WriteFile(filepath.Join(folder, "az"), []byte(az), 0o755)).To(Succeed()) //nolint:gosec // a program
+	Expect(os.WriteFile(filepath.Join(folder, "az"), []byte(az), 0o755)).To(Succeed())
 	t.Setenv("PATH", folder+string(filepath.ListSeparator)+os.Getenv("PATH"))
 
 	config, err := exec.CommandContext(t.Context(), "kubectl", "config", "view", "--raw", "--flatten").Output()
@@ -132,7 +132,7 @@ func (i *interruptible) line(ctx context.Context) string {
 func (i *interruptible) interrupt() {
 	GinkgoHelper()
 	Expect(syscall.Kill(-i.cmd.Process.Pid, syscall.SIGINT)).To(Succeed())
-	for range i.lines { //nolint:revive // what it says at the end is nobody's interest
+	for range i.lines { // what it says at the end is nobody's interest
 	}
 	Expect(i.cmd.Wait()).To(Succeed())
 }

@@ -27,7 +27,7 @@ metadata: {name: chat}
 EOF`
 
 // image prints the image of the operator, and the one that it gives its edges.
-const image = `kubectl get deployment --namespace signalr-operator signalr-operator \
+const image = `kubectl get deployment/signalr-operator --namespace signalr-operator \
   --output=jsonpath='{.spec.template.spec.containers[0].image} {.spec.template.spec.containers[0].args[0]}'`
 
 func read(file string) *pages.Page {
@@ -122,8 +122,9 @@ var _ = Describe("charts/signalr-operator/README.md", Ordered, func() {
 		other   = "helm install signalr charts/signalr-operator --namespace platform --create-namespace"
 	)
 	owner := func(ctx SpecContext) string {
-		return person.types(ctx, `kubectl get crd signalrinstances.signalr-operator.io \
-  --output=jsonpath='{.metadata.annotations.meta\.helm\.sh/release-namespace}/{.metadata.annotations.meta\.helm\.sh/release-name}'`)
+		const bears = `{.metadata.annotations.meta\.helm\.sh/release-`
+		return person.types(ctx, "kubectl get crd signalrinstances.signalr-operator.io --output=jsonpath='"+
+			bears+"namespace}/"+bears+"name}'")
 	}
 
 	BeforeAll(func(ctx SpecContext) {
@@ -145,8 +146,8 @@ var _ = Describe("charts/signalr-operator/README.md", Ordered, func() {
 		person.follows(ctx, page, "helm upgrade")
 		Expect(person.types(ctx, image)).To(Equal("ghcr.io/signalr-operator/signalr-operator:0.2.0 " +
 			"--edge-image=ghcr.io/signalr-operator/signalr-operator:0.2.0"))
-		person.types(ctx, upgrade+"--set podDisruptionBudget.enabled=false,networkPolicy.enabled=false,metrics.enabled=false,"+
-			"admissionWarnings.enabled=false,rbac.aggregateRoles=false")
+		person.types(ctx, upgrade+"--set podDisruptionBudget.enabled=false,networkPolicy.enabled=false,"+
+			"metrics.enabled=false,admissionWarnings.enabled=false,rbac.aggregateRoles=false")
 		Expect(strings.Join(person.leftovers(ctx), "\n")).NotTo(MatchRegexp(
 			"PodDisruptionBudget|NetworkPolicy|Service signalr|ValidatingAdmissionPolicy|-view"), "what is off goes")
 		_, err := person.shell.Do(ctx, upgrade+"--set replica=2")

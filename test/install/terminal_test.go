@@ -66,8 +66,8 @@ func tools(ctx context.Context) string {
 	return folder
 }
 
-// kubectlProgram returns the path of kubectl: the one that came with the API server, or the person's own, or one that is
-// built.
+// kubectlProgram returns the path of kubectl: the one that came with the API server, or the person's own, or one that
+// is built.
 func kubectlProgram(ctx context.Context) string {
 	GinkgoHelper()
 	own := filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kubectl")

@@ -108,7 +108,7 @@ func (p *Page) following() (Block, bool) {
 }
 
 var (
-	fence   = regexp.MustCompile("^ *(```+)([a-z]*) *$")
+	fence   = regexp.MustCompile("^( *)(```+)([a-z]*) *$")
 	comment = regexp.MustCompile(`^<!-- (?:(not run):? ?(.*)|as in (.+)|(runs until interrupted)) -->$`)
 )
 
@@ -132,12 +132,12 @@ func parse(name string, text []byte) ([]Block, error) {
 		case body != nil:
 			body.WriteString(strings.TrimPrefix(line, indent))
 		case m != nil:
-			above.At, above.Language = at, m[2]
+			above.At, above.Language = at, m[3]
 			if !behind && above.Language == "text" {
 				above.Language = "prose" // not what the commands of a fence above it print
 			}
 			blocks = append(blocks, above)
-			indent, end, body, above = line[:strings.Index(line, "`")], m[1], &bytes.Buffer{}, Block{}
+			indent, end, body, above = m[1], m[2], &bytes.Buffer{}, Block{}
 		case above != (Block{}):
 			return nil, fmt.Errorf("%s: a comment about commands stands directly above their fence", above.At)
 		case strings.HasPrefix(trimmed, "<!--") && comment.MatchString(trimmed):

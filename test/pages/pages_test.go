@@ -56,7 +56,8 @@ func TestSomebodyRunsTheCommandsOfEveryPage(t *testing.T) {
 	})
 }
 
-// TestWhatIsAsInAnotherPageIsThere: commands that a page leaves to another are run with that one, when they are the same.
+// TestWhatIsAsInAnotherPageIsThere: commands that a page leaves to another are run with that one, when they are the
+// same.
 func TestWhatIsAsInAnotherPageIsThere(t *testing.T) {
 	everyPage(t, func(_ string, page *Page) {
 		for _, b := range page.blocks {
@@ -133,7 +134,8 @@ func TestParse(t *testing.T) {
 }
 
 func TestCommandsAreTakenInOrder(t *testing.T) {
-	blocks, err := parse("p", []byte("```sh\none\n```\n\n<!-- not run: x -->\n```sh\ntwo\n```\n\n```yaml\n```\n\n```sh\nthree\n```\n"))
+	blocks, err := parse("p", []byte(
+		"```sh\none\n```\n\n<!-- not run: x -->\n```sh\ntwo\n```\n\n```yaml\n```\n\n```sh\nthree\n```\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
