@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -74,6 +75,36 @@ func TestWhatIsAsInAnotherPageIsThere(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestCommandsInSentencesAreInAFenceToo: what a sentence shows of kubectl and helm, some fence has, and so is run.
+func TestCommandsInSentencesAreInAFenceToo(t *testing.T) {
+	fenced, inline := "", map[string]string{}
+	sentence := regexp.MustCompile("`((?:kubectl|helm) [a-z][^`]*)`")
+	everyPage(t, func(name string, page *Page) {
+		text, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rest := string(text)
+		for _, b := range page.blocks {
+			rest = strings.Replace(rest, b.Text, "", 1)
+			if slices.Contains(Commands, b.Language) && b.NotRun == "" {
+				fenced += b.Text
+			}
+		}
+		for _, m := range sentence.FindAllStringSubmatch(rest, -1) {
+			inline[m[1]] = name
+		}
+	})
+	if len(inline) == 0 {
+		t.Fatal("no page has a command in a sentence: the pattern is wrong")
+	}
+	for command, name := range inline {
+		if !strings.Contains(fenced, command) {
+			t.Errorf("%s shows %q, and no test runs it: put it into a fence", name, command)
+		}
+	}
 }
 
 func TestParse(t *testing.T) {
