@@ -250,7 +250,7 @@ var _ = Describe("ten lines of YAML", Ordered, func() {
 		}
 		Eventually(left).WithContext(ctx).Should(HaveEach(Satisfy(isOurCRD)))
 		follow(ctx, "kubectl delete crd")
-		Expect(left(ctx)).To(BeEmpty())
+		Eventually(left).WithContext(ctx).Should(BeEmpty())
 		Expect(quickstart.Finished()).To(Succeed())
 	}, SpecTimeout(5*time.Minute))
 })

@@ -106,9 +106,9 @@ var _ = Describe("docs/operations/install.md", Ordered, func() {
 
 	It("leaves nothing behind but the namespace", func(ctx SpecContext) {
 		withHelm.follows(ctx, page, "helm uninstall")
-		Expect(withHelm.leftovers(ctx)).To(ConsistOf("Namespace <none> signalr-operator"))
+		withHelm.leaves(ctx, ConsistOf("Namespace <none> signalr-operator"))
 		withoutHelm.follows(ctx, page, "kubectl delete")
-		Expect(withoutHelm.leftovers(ctx)).To(ConsistOf("Namespace <none> signalr-operator"), "which is ending")
+		withoutHelm.leaves(ctx, ConsistOf("Namespace <none> signalr-operator")) // which is ending
 		Expect(page.Finished()).To(Succeed())
 	}, NodeTimeout(3*time.Minute))
 })
@@ -148,15 +148,15 @@ var _ = Describe("charts/signalr-operator/README.md", Ordered, func() {
 			"--edge-image=ghcr.io/signalr-operator/signalr-operator:0.2.0"))
 		person.types(ctx, upgrade+"--set podDisruptionBudget.enabled=false,networkPolicy.enabled=false,"+
 			"metrics.enabled=false,admissionWarnings.enabled=false,rbac.aggregateRoles=false")
-		Expect(strings.Join(person.leftovers(ctx), "\n")).NotTo(MatchRegexp(
-			"PodDisruptionBudget|NetworkPolicy|Service signalr|ValidatingAdmissionPolicy|-view"), "what is off goes")
+		Expect(person.leftovers(ctx)).NotTo(ContainElement(MatchRegexp(
+			"PodDisruptionBudget|NetworkPolicy|Service signalr|ValidatingAdmissionPolicy|-view")), "what is off goes")
 		_, err := person.shell.Do(ctx, upgrade+"--set replica=2")
 		Expect(err).To(MatchError(ContainSubstring("replica")))
 	}, NodeTimeout(3*time.Minute))
 
 	It("keeps the CRD and the instances, and takes them up again", func(ctx SpecContext) {
 		person.types(ctx, "helm uninstall signalr-operator --namespace signalr-operator")
-		Expect(person.leftovers(ctx)).To(ConsistOf(
+		person.leaves(ctx, ConsistOf(
 			theCRD, "Namespace <none> signalr-operator", "SignalRInstance default chat"))
 		person.types(ctx, release)
 		person.types(ctx, "kubectl get signalrinstance chat")
@@ -164,7 +164,7 @@ var _ = Describe("charts/signalr-operator/README.md", Ordered, func() {
 
 	It("goes without a trace", func(ctx SpecContext) {
 		person.follows(ctx, page, "helm uninstall")
-		Expect(person.leftovers(ctx)).To(ConsistOf("Namespace <none> signalr-operator"))
+		person.leaves(ctx, ConsistOf("Namespace <none> signalr-operator"))
 	}, NodeTimeout(3*time.Minute))
 
 	It("is installed again elsewhere when the CRD is handed over", func(ctx SpecContext) {
@@ -184,7 +184,7 @@ var _ = Describe("charts/signalr-operator/README.md", Ordered, func() {
 		// Beside a release that is not gone.
 		person.types(ctx, release+" --set crds.enabled=false,rbac.aggregateRoles=false,admissionWarnings.enabled=false")
 		person.types(ctx, uninstall+"\n"+uninstallOther)
-		Expect(person.leftovers(ctx)).To(ContainElement(theCRD))
+		person.leaves(ctx, ContainElement(theCRD))
 	}, NodeTimeout(5*time.Minute))
 
 	It("takes over what install.yaml brought", func(ctx SpecContext) {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -43,7 +44,8 @@ func newTerminal(ctx context.Context) *terminal {
 		"PATH=" + tools(ctx) + string(filepath.ListSeparator) + os.Getenv("PATH"), "KUBECONFIG=" + config,
 		"HELM_CONFIG_HOME=" + folder, "HELM_CACHE_HOME=" + folder, "HELM_DATA_HOME=" + folder, // nobody's settings but ours
 	})}
-	t.before = t.objects(ctx)
+	t.before, err = t.objects(ctx)
+	Expect(err).NotTo(HaveOccurred())
 	return t
 }
 
@@ -100,23 +102,29 @@ func (t *terminal) follows(ctx context.Context, page *pages.Page, with string) s
 	return out
 }
 
-// objects lists every object of the API server but those that come by themselves.
-func (t *terminal) objects(ctx context.Context) []string {
-	GinkgoHelper()
-	out := t.types(ctx, `kubectl get "$(kubectl api-resources --verbs=list --output=name | grep -v -e ^events -e ^leases \
-  -e ^componentstatuses -e ^apiservices | paste -sd,)" --all-namespaces --no-headers \
+// objects lists every object of the API server but those that come by themselves. It fails for a moment after a kind has
+// gone.
+func (t *terminal) objects(ctx context.Context) ([]string, error) {
+	out, err := t.shell.Do(ctx, `kubectl get "$(kubectl api-resources --verbs=list --output=name | grep -v -e ^events \
+  -e ^leases -e ^componentstatuses -e ^apiservices | paste -sd,)" --all-namespaces --no-headers \
   --output=custom-columns=K:.kind,NS:.metadata.namespace,N:.metadata.name`)
 	var list []string
 	for line := range strings.Lines(out) {
 		list = append(list, strings.Join(strings.Fields(line), " "))
 	}
-	return list
+	return list, err
 }
 
 // leftovers lists the objects that were not there when the terminal was opened.
-func (t *terminal) leftovers(ctx context.Context) []string {
+func (t *terminal) leftovers(ctx context.Context) ([]string, error) {
+	now, err := t.objects(ctx)
+	return slices.DeleteFunc(now, func(object string) bool { return slices.Contains(t.before, object) }), err
+}
+
+// leaves waits until the leftovers are those that are wanted: the API server forgets a kind a moment later.
+func (t *terminal) leaves(ctx context.Context, wanted OmegaMatcher) {
 	GinkgoHelper()
-	return slices.DeleteFunc(t.objects(ctx), func(object string) bool { return slices.Contains(t.before, object) })
+	Eventually(t.leftovers).WithContext(ctx).WithTimeout(30 * time.Second).Should(wanted)
 }
 
 // theCRD is how the CRD stands in a list of objects.
