@@ -102,8 +102,8 @@ func (t *terminal) follows(ctx context.Context, page *pages.Page, with string) s
 	return out
 }
 
-// objects lists every object of the API server but those that come by themselves. It fails for a moment after a kind has
-// gone.
+// objects lists every object of the API server but those that come by themselves. It fails for a moment after a kind
+// has gone.
 func (t *terminal) objects(ctx context.Context) ([]string, error) {
 	out, err := t.shell.Do(ctx, `kubectl get "$(kubectl api-resources --verbs=list --output=name | grep -v -e ^events \
   -e ^leases -e ^componentstatuses -e ^apiservices | paste -sd,)" --all-namespaces --no-headers \
