@@ -310,6 +310,18 @@ func TestTheEdgesRunTheImageOfTheOperator(t *testing.T) {
 	}
 }
 
+func TestHelmHasNothingToSayAgainstTheChart(t *testing.T) {
+	program, err := helm()
+	if err != nil {
+		t.Fatalf("build helm: %v", err)
+	}
+	run := exec.CommandContext(t.Context(), program, "lint", "--strict", "--kube-version", "v1.31.0",
+		filepath.Join(root, chart))
+	if out, err := run.CombinedOutput(); err != nil || bytes.Contains(out, []byte("[INFO]")) {
+		t.Errorf("helm lint: %v\n%s", err, out)
+	}
+}
+
 // TestTheChartSaysWhatItIs: what catalogs read of the chart is said again in it, and must be the same as where it comes
 // from.
 func TestTheChartSaysWhatItIs(t *testing.T) {
