@@ -83,7 +83,7 @@ setup: need-go need-cc need-node need-browser $(VENDORED) test/conformance/node_
 
 .PHONY: test-rules
 test-rules: need-go
-	@$(STEP) "rules of the house" $(GO) test ./test
+	@$(STEP) "rules of the house" $(GO) test ./test ./test/pages
 
 .PHONY: test-alloc
 test-alloc: need-go

@@ -109,6 +109,7 @@ var house = map[string]room{
 	"test/build":       {layer: outside, third: []string{k8s, sigs}},
 	"test/e2e":         {layer: outside, third: []string{k8s, sigs}},
 	"test/install":     {layer: outside, third: []string{k8s, sigs}},
+	"test/pages":       {layer: outside},
 	"hack/demo":        {layer: outside, third: []string{cobra}, beside: []string{"test/appserver"}},
 	"hack/docgen":      {layer: outside, third: []string{prometheus, promModel}},
 	"test":             {layer: outside},

@@ -130,11 +130,12 @@ type conversion struct {
 	instance *signalrv1alpha1.SignalRInstance
 	dropped  []Drop
 	notes    []string
+	template bool // values may be expressions
 }
 
 // convert reads every field of a resource; those that no row of the table knows are dropped as unknown.
 func (r resource) convert() (*Import, error) {
-	c := &conversion{instance: &signalrv1alpha1.SignalRInstance{
+	c := &conversion{template: r.template, instance: &signalrv1alpha1.SignalRInstance{
 		TypeMeta:   metav1.TypeMeta{APIVersion: signalrv1alpha1.SchemeGroupVersion.String(), Kind: signalrv1alpha1.Kind},
 		ObjectMeta: metav1.ObjectMeta{Name: strings.ToLower(r.name)},
 	}}

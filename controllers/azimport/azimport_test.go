@@ -170,6 +170,16 @@ func TestWhatIsTakenOver(t *testing.T) {
 	}
 }
 
+func TestWhatTheRESTAPIListsIsRead(t *testing.T) {
+	result, err := Parse([]byte(`{"value": [` + string(around(`"disableAadAuth": true`)) + `]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(result.Imports) != 1 || result.Imports[0].Instance.Name != "chat" {
+		t.Errorf("got %+v", result.Imports)
+	}
+}
+
 func TestWhatIsRefused(t *testing.T) {
 	for name, tc := range map[string]struct{ document, want string }{
 		"no JSON":                {`name: chat`, "read JSON"},
@@ -196,6 +206,14 @@ func TestWhatIsRefused(t *testing.T) {
 			string(around(`"features": [{"flag": "ServiceMode", "value": "Auto"}]`)),
 			"Serverless",
 		},
+		"a mode that is an expression": {
+			string(inTemplate(`"features": [{"flag": "ServiceMode", "value": "[parameters('asked')]"}]`)),
+			"service mode",
+		},
+		"a size that is one expression": {
+			`{"$schema": "x", "resources": [{"type": "Microsoft.SignalRService/SignalR", "sku": "[parameters('sku')]"}]}`,
+			"[parameters('sku')] says no size",
+		},
 		"another kind": {
 			`{"type": "Microsoft.SignalRService/SignalR", "kind": "RawWebSockets"}`,
 			"RawWebSockets",
@@ -206,6 +224,50 @@ func TestWhatIsRefused(t *testing.T) {
 			_, err := Parse([]byte(tc.document))
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("want an error with %q, got %v", tc.want, err)
+			}
+		})
+	}
+}
+
+// inTemplate puts properties into a service of a template.
+func inTemplate(properties string) []byte {
+	return []byte(`{"$schema": "x", "parameters": {"given": {"defaultValue": "true"}, "asked": {"type": "string"}},
+		"resources": [{"type": "Microsoft.SignalRService/signalR", "name": "chat", "location": "[resourceGroup().location]",
+		"sku": {"name": "Standard_S1"}, "properties": {` + properties + `}}]}`)
+}
+
+func TestExpressionsOfATemplateAreNotTakenForValues(t *testing.T) {
+	for name, tc := range map[string]struct {
+		properties string
+		dropped    []string
+	}{
+		"a parameter with a default": {properties: `"disableAadAuth": "[parameters('given')]"`},
+		"origins": {
+			properties: `"cors": {"allowedOrigins": ["https://a.example", "[parameters('asked')]"]}`,
+			dropped:    []string{"cors.allowedOrigins[1]"},
+		},
+		"a whole setting":    {`"cors": "[parameters('asked')]"`, []string{"cors"}},
+		"a switch":           {`"resourceStopped": "[parameters('asked')]"`, []string{"resourceStopped"}},
+		"network rules":      {`"networkACLs": {"ipRules": "[parameters('asked')]"}`, []string{"networkACLs.ipRules"}},
+		"what is not built":  {`"upstream": "[variables('upstream')]"`, []string{"upstream"}},
+		"a text in brackets": {properties: `"publicNetworkAccess": "[[Disabled]"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			result, err := Parse(inTemplate(tc.properties))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, d := range result.Imports[0].Dropped {
+				got = append(got, strings.TrimPrefix(d.Field, "resources[0].properties."))
+			}
+			if diff := cmp.Diff(tc.dropped, got); diff != "" {
+				t.Errorf("dropped (-want +got):\n%s", diff)
+			}
+			for _, origin := range result.Imports[0].Instance.Spec.CORS.AllowedOrigins {
+				if strings.HasPrefix(origin, "[") {
+					t.Errorf("%s is taken for an origin", origin)
+				}
 			}
 		})
 	}

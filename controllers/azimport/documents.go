@@ -24,12 +24,20 @@ type resource struct {
 	fields   []field
 	// table knows the fields by their names in lower case: Azure's tools do not agree on the case.
 	table map[string]row
+	// template tells that values may be expressions, which only Azure can work out.
+	template bool
 }
 
 // Azure's and Terraform's names of the kinds.
 const (
 	armType       = "microsoft.signalrservice/signalr"
 	terraformType = "azurerm_signalr_service"
+	// terraformKind is how the names of all kinds begin that belong to a service.
+	terraformKind = "azurerm_signalr_"
+	// azapiType is Terraform's way to resources in the words of the REST API.
+	azapiType = "azapi_resource"
+	// nestedType is a template inside of a template, such as a module of Bicep's.
+	nestedType = "microsoft.resources/deployments"
 )
 
 // resources finds the services in a document of any kind, and lists what else of SignalR is in it.
@@ -49,9 +57,12 @@ func resources(content any) (found []resource, dropped []Drop, err error) {
 		case content["format_version"] != nil: // terraform show -json
 			return terraform(content)
 		case content["resources"] != nil && content["$schema"] != nil:
-			return template(content)
+			found, dropped = template("", content, valuesOf(content, nil))
+			return found, dropped, nil
 		case isType(content["type"], armType) || content["sku"] != nil && content["features"] != nil:
 			return []resource{armResource("", content)}, nil, nil
+		case content["value"] != nil: // what the REST API lists
+			return resources(content["value"])
 		}
 	}
 	return nil, nil, errNothing
@@ -82,38 +93,64 @@ func armResource(at string, content map[string]any) resource {
 	return r
 }
 
-// template finds the services in an ARM template and puts in the values of its parameters and variables.
-func template(content map[string]any) (found []resource, dropped []Drop, err error) {
-	t := templateValues{parameters: object(content["parameters"]), variables: object(content["variables"])}
+// template finds the services in an ARM template, and in the templates inside of it.
+func template(at string, content map[string]any, t templateValues) (found []resource, dropped []Drop) {
 	each := func(at string, item any) {
 		entry := object(item)
 		kind := text(entry["type"])
 		switch {
+		case entry["existing"] == true: // named here, made elsewhere
 		case strings.EqualFold(kind, armType):
-			resolved, _ := t.resolve(entry).(map[string]any)
-			for _, f := range []string{"apiVersion", "dependsOn", "comments", "scope"} {
-				delete(resolved, f) // the template's, not the service's
-			}
-			found = append(found, armResource(at, resolved))
-			for i, child := range list(resolved["resources"]) {
-				inner := fmt.Sprintf("%s.resources[%d]", at, i)
-				dropped = append(dropped, Drop{Field: inner, Why: whyResource(text(object(child)["type"]))})
-			}
+			service, children := t.service(at, entry)
+			found, dropped = append(found, service), append(dropped, children...)
+		case strings.EqualFold(kind, nestedType):
+			inner, more := t.nested(at+".properties", object(entry["properties"]))
+			found, dropped = append(found, inner...), append(dropped, more...)
 		case strings.HasPrefix(strings.ToLower(kind), armType+"/") || isAutoscale(kind):
 			dropped = append(dropped, Drop{Field: at, Why: whyResource(kind)})
 		}
 	}
+	at = strings.TrimPrefix(at+".resources", ".")
 	switch items := content["resources"].(type) {
 	case []any:
 		for i, item := range items {
-			each(fmt.Sprintf("resources[%d]", i), item)
+			each(fmt.Sprintf("%s[%d]", at, i), item)
 		}
 	case map[string]any: // languageVersion 2.0, as newer compilers of Bicep write
 		for _, key := range slices.Sorted(maps.Keys(items)) {
-			each("resources."+key, items[key])
+			each(at+"."+key, items[key])
 		}
 	}
-	return found, dropped, nil
+	return found, dropped
+}
+
+// nested finds the services in a template inside of a template.
+func (t templateValues) nested(at string, deployment map[string]any) (found []resource, dropped []Drop) {
+	if deployment["templateLink"] != nil {
+		dropped = append(dropped, Drop{Field: at + ".templateLink", Why: "another file: import that one too"})
+	}
+	content := object(deployment["template"])
+	if strings.EqualFold(text(object(deployment["expressionEvaluationOptions"])["scope"]), "inner") {
+		handedDown, _ := t.resolve(object(deployment["parameters"])).(map[string]any)
+		t = valuesOf(content, handedDown)
+	}
+	found, more := template(at+".template", content, t)
+	return found, append(dropped, more...)
+}
+
+// service reads a service of a template, and lists what belongs to it.
+func (t templateValues) service(at string, entry map[string]any) (found resource, dropped []Drop) {
+	resolved, _ := t.resolve(entry).(map[string]any)
+	for _, f := range []string{"apiVersion", "dependsOn", "comments", "scope"} {
+		delete(resolved, f) // the template's, not the service's
+	}
+	for i, child := range list(resolved["resources"]) {
+		inner := fmt.Sprintf("%s.resources[%d]", at, i)
+		dropped = append(dropped, Drop{Field: inner, Why: whyResource(text(object(child)["type"]))})
+	}
+	found = armResource(at, resolved)
+	found.template = true
+	return found, dropped
 }
 
 // isAutoscale tells whether a resource scales something: it may be the service.
@@ -143,8 +180,47 @@ func whyResource(kind string) string {
 // templateValues are what expressions of a template may name.
 type templateValues struct{ parameters, variables map[string]any }
 
-// reference matches the only expressions that are understood: one parameter or one variable.
-var reference = regexp.MustCompile(`^\[(parameters|variables)\('([^']+)'\)\]$`)
+// valuesOf returns the values of a template, which the one around it may have handed down.
+func valuesOf(content, handedDown map[string]any) templateValues {
+	t := templateValues{parameters: map[string]any{}, variables: object(content["variables"])}
+	maps.Copy(t.parameters, object(content["parameters"]))
+	for name, value := range handedDown {
+		t.parameters[name] = map[string]any{"defaultValue": object(value)["value"]}
+	}
+	return t
+}
+
+var (
+	// reference matches the only expressions that are understood: one parameter or one variable.
+	reference = regexp.MustCompile(`^\[(parameters|variables)\('([^']+)'\)\]$`)
+	// expression matches all of them; "[[" begins a text that begins with a bracket.
+	expression = regexp.MustCompile(`(?s)^\[[^\[].*\]$`)
+)
+
+// known takes out of a value what only Azure can work out, and returns where that stands.
+func known(at string, value any) (rest any, unknown []string) {
+	switch value := value.(type) {
+	case string:
+		if expression.MatchString(value) {
+			return nil, []string{at}
+		}
+	case map[string]any:
+		out := make(map[string]any, len(value))
+		for _, key := range slices.Sorted(maps.Keys(value)) {
+			inner, more := known(at+"."+key, value[key])
+			out[key], unknown = inner, append(unknown, more...)
+		}
+		return out, unknown
+	case []any:
+		out := make([]any, 0, len(value))
+		for i, item := range value {
+			inner, more := known(fmt.Sprintf("%s[%d]", at, i), item)
+			out, unknown = append(out, inner), append(unknown, more...)
+		}
+		return out, unknown
+	}
+	return value, nil
+}
 
 // resolve puts default values of parameters and values of variables into a value, at any depth. Other expressions stay
 // as they are; who reads them says what is missing.
@@ -207,7 +283,9 @@ func terraform(content map[string]any) (found []resource, dropped []Drop, err er
 			case text(entry["mode"]) == "data":
 			case kind == terraformType:
 				found = append(found, terraformResource(address, object(entry["values"])))
-			case strings.HasPrefix(kind, terraformType) || isAutoscale(kind):
+			case kind == azapiType && strings.HasPrefix(strings.ToLower(text(object(entry["values"])["type"])), armType):
+				dropped = append(dropped, Drop{Field: address, Why: kind + ": import what `az signalr show` says of it"})
+			case strings.HasPrefix(kind, terraformKind) || isAutoscale(kind):
 				dropped = append(dropped, Drop{Field: address, Why: whyResource(kind)})
 			}
 		}

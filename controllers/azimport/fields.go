@@ -17,25 +17,27 @@ var armTable = map[string]row{
 	"etag": passOver, "systemdata": passOver, "provisioningstate": passOver, "externalip": passOver,
 	"hostname": tellHost, "hostnameprefix": passOver, "publicport": passOver, "serverport": passOver,
 	"version": passOver, "resources": passOver,
-	// What is on there and has no switch here, or is as good as off: nothing is lost either way.
-	"disableaadauth": passOver, "tls": passOver,
+	// A client's certificate is asked for there and then not looked at: nothing is lost.
+	"tls": passOver,
+
+	"disableaadauth": literal(entra("true")),
 
 	"kind":                kind,
-	"tags":                tags,
+	"tags":                literal(tags),
 	"sku":                 sku,
-	"features":            features,
-	"cors":                cors,
-	"resourcestopped":     resourceStopped,
+	"features":            literal(features),
+	"cors":                literal(cors),
+	"resourcestopped":     literal(resourceStopped),
 	"disablelocalauth":    unless("false", "access keys cannot be switched off yet"),
-	"publicnetworkaccess": publicAccess("Disabled"),
+	"publicnetworkaccess": literal(publicAccess("Disabled")),
 	"regionendpointenabled": unless("Enabled",
 		"an instance that serves takes clients; stop it with spec.state"),
-	"networkacls":                networkACLs,
-	"identity":                   identity,
+	"networkacls":                literal(networkACLs),
+	"identity":                   literal(identity),
 	"upstream":                   without("upstreams are not built yet"),
-	"serverless":                 serverless,
-	"livetraceconfiguration":     switchedOn("enabled", "live trace is not built"),
-	"resourcelogconfiguration":   switchedOn("enabled", "edges log to their pods' standard output"),
+	"serverless":                 literal(serverless),
+	"livetraceconfiguration":     literal(switchedOn("enabled", "live trace is not built")),
+	"resourcelogconfiguration":   literal(switchedOn("enabled", "edges log to their pods' standard output")),
 	"applicationfirewall":        without("the application firewall is not built"),
 	"routesettings":              without("routing weights are not built"),
 	"privateendpointconnections": without("an instance has a Service in the cluster; see spec.exposure"),
@@ -48,8 +50,10 @@ var terraformTable = map[string]row{
 	"name": passOver, "id": passOver, "location": passOver, "resource_group_name": passOver, "timeouts": passOver,
 	"hostname": tellHost, "ip_address": passOver, "public_port": passOver, "server_port": passOver,
 	"primary_access_key": passOver, "secondary_access_key": passOver, "primary_connection_string": passOver,
-	"secondary_connection_string": passOver, "aad_auth_enabled": passOver, "tls_client_cert_enabled": passOver,
+	"secondary_connection_string": passOver, "tls_client_cert_enabled": passOver,
 
+	"aad_auth_enabled":              entra("false"),
+	"features":                      features, // of old providers
 	"tags":                          tags,
 	"sku":                           block(sku),
 	"cors":                          block(terraformCORS),
@@ -85,6 +89,20 @@ func unless(here, why string) row {
 			c.drop(f.at, f.value, why)
 		}
 		return nil
+	}
+}
+
+// literal keeps a template's expressions from a row that takes values over, and lists them as dropped.
+func literal(inner row) row {
+	return func(c *conversion, f field) error {
+		if c.template {
+			rest, unknown := known(f.at, f.value)
+			for _, at := range unknown {
+				c.dropped = append(c.dropped, Drop{Field: at, Why: "an expression: only Azure can work it out"})
+			}
+			f.value = rest
+		}
+		return inner(c, f)
 	}
 }
 
@@ -145,9 +163,22 @@ func tellHost(c *conversion, f field) error {
 	return nil
 }
 
+// entra notes that identities of the cloud do not get in here; off is how a document says that they do not there.
+func entra(off string) row {
+	return func(c *conversion, f field) error {
+		if f.value != nil && !strings.EqualFold(fmt.Sprint(f.value), off) {
+			c.notes = append(c.notes, "app servers may sign in with Microsoft Entra there; here, they need a key")
+		}
+		return nil
+	}
+}
+
 func tags(c *conversion, f field) error {
 	for _, tag := range slices.Sorted(maps.Keys(object(f.value))) {
-		value := text(object(f.value)[tag])
+		value, ok := object(f.value)[tag].(string)
+		if !ok { // an expression, which is in the list already
+			continue
+		}
 		if !isTagName(tag) {
 			c.drop(f.at+"."+tag, value, "its name cannot be that of an annotation")
 			continue
@@ -162,6 +193,9 @@ func tags(c *conversion, f field) error {
 
 func sku(c *conversion, f field) error {
 	said := object(f.value)
+	if said == nil {
+		return fmt.Errorf("%v says no size: put an object with name and capacity there", f.value)
+	}
 	tier, err := Tier(text(said["name"]))
 	if err != nil {
 		return fmt.Errorf("name: %w", err)
@@ -220,6 +254,9 @@ func features(c *conversion, f field) error {
 		flag, value := text(feature["flag"]), text(feature["value"])
 		switch strings.ToLower(flag) {
 		case "servicemode":
+			if value == "" {
+				return fmt.Errorf("[%d]: the service mode is not said, or by an expression: put it there", i)
+			}
 			if err := c.setMode(value); err != nil {
 				return fmt.Errorf("[%d]: %w", i, err)
 			}
@@ -289,8 +326,11 @@ func publicAccess(hidden string) row {
 
 func identity(c *conversion, f field) error {
 	if said := text(object(f.value)["type"]); said != "" && !strings.EqualFold(said, "None") {
-		c.drop(f.at, map[string]any{"type": said, "userAssignedIdentities": object(f.value)["userAssignedIdentities"]},
-			"edges have no identity of their own yet")
+		settings := map[string]any{"type": said}
+		for _, ids := range []string{"userAssignedIdentities", "identity_ids"} { // Azure's name and Terraform's
+			settings[ids] = object(f.value)[ids]
+		}
+		c.drop(f.at, settings, "edges have no identity of their own yet")
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"io"
@@ -21,6 +22,7 @@ import (
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	psaapi "k8s.io/pod-security-admission/api"
 	"k8s.io/pod-security-admission/policy"
+	"sigs.k8s.io/yaml"
 
 	"github.com/signalr-operator/signalr-operator/hack/install"
 )
@@ -305,6 +307,76 @@ func TestTheEdgesRunTheImageOfTheOperator(t *testing.T) {
 				t.Errorf("want %s and edges of %s, got %s and %q", tc.image, tc.edge, container.Image, container.Args)
 			}
 		})
+	}
+}
+
+func TestHelmHasNothingToSayAgainstTheChart(t *testing.T) {
+	program, err := helm()
+	if err != nil {
+		t.Fatalf("build helm: %v", err)
+	}
+	run := exec.CommandContext(t.Context(), program, "lint", "--strict", "--kube-version", "v1.31.0",
+		filepath.Join(root, chart))
+	if out, err := run.CombinedOutput(); err != nil || bytes.Contains(out, []byte("[INFO]")) {
+		t.Errorf("helm lint: %v\n%s", err, out)
+	}
+}
+
+// TestTheChartSaysWhatItIs: what catalogs read of the chart is said again in it, and must be the same as where it comes
+// from.
+func TestTheChartSaysWhatItIs(t *testing.T) {
+	read := func(name string) []byte {
+		text, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	var said struct {
+		Icon, AppVersion, KubeVersion string
+		Annotations                   map[string]string
+	}
+	decode := func(text []byte, into any) {
+		t.Helper()
+		if err := yaml.Unmarshal(text, into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	decode(read(chart+"/Chart.yaml"), &said)
+	icon := "data:image/svg+xml;base64," + base64.StdEncoding.EncodeToString(read(chart+"/icon.svg"))
+	if said.Icon != icon {
+		t.Errorf("the icon is not icon.svg, want %s", icon)
+	}
+	var images []struct{ Name, Image string }
+	decode([]byte(said.Annotations["artifacthub.io/images"]), &images)
+	if image := podOf(t, mustRender(t)).Spec.Containers[0].Image; len(images) != 1 || images[0].Image != image {
+		t.Errorf("the chart runs %s and says %+v", image, images)
+	}
+	var crds []struct{ Kind, Version, Name string }
+	decode([]byte(said.Annotations["artifacthub.io/crds"]), &crds)
+	crd := install.OfKind(build(t, install.Default), "CustomResourceDefinition")[0]
+	kind, _, _ := unstructured.NestedString(crd.Object, "spec", "names", "kind")
+	if len(crds) != 1 || crds[0].Name != crd.GetName() || crds[0].Kind != kind {
+		t.Errorf("the chart brings %s and says %+v", crd.GetName(), crds)
+	}
+	var examples []any
+	decode([]byte(said.Annotations["artifacthub.io/crdsExamples"]), &examples)
+	var sample any
+	decode(read("config/samples/minimal.yaml"), &sample)
+	if diff := cmp.Diff([]any{sample}, examples); diff != "" {
+		t.Errorf("the example is not config/samples/minimal.yaml (-want +got):\n%s", diff)
+	}
+	var version struct {
+		Metadata struct{ Annotations map[string]string }
+		Spec     struct{ MinKubeVersion string }
+	}
+	decode(read("config/manifests/bases/signalr-operator.clusterserviceversion.yaml"), &version)
+	can := said.Annotations["artifacthub.io/operatorCapabilities"]
+	if want := version.Metadata.Annotations["capabilities"]; can != want {
+		t.Errorf("the bundle's capabilities are %s, the chart's %s", want, can)
+	}
+	if want := ">=" + version.Spec.MinKubeVersion + "-0"; said.KubeVersion != want {
+		t.Errorf("the bundle wants Kubernetes %s, the chart %s", want, said.KubeVersion)
 	}
 }
 

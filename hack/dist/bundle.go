@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,6 +21,8 @@ const (
 	manifests = "config/manifests"
 	// samples is the folder with the examples that a console offers.
 	samples = "config/samples"
+	// icon is the picture of the operator, the chart's.
+	icon = "charts/signalr-operator/icon.svg"
 	// targets is the variable that holds the namespaces which an OperatorGroup names; empty is all.
 	targets = "OLM_TARGET_NAMESPACES"
 )
@@ -94,6 +97,13 @@ func serviceVersion(o options, objects []*unstructured.Unstructured) (*unstructu
 	csv.SetAnnotations(annotations)
 	spec, _ := csv.Object["spec"].(map[string]any)
 	spec["version"] = o.version
+	picture, err := os.ReadFile(filepath.Join(o.root, filepath.FromSlash(icon)))
+	if err != nil {
+		return nil, fmt.Errorf("read the icon: %w", err)
+	}
+	spec["icon"] = []any{map[string]any{
+		"base64data": base64.StdEncoding.EncodeToString(picture), "mediatype": "image/svg+xml",
+	}}
 	spec["relatedImages"] = []any{map[string]any{"name": install.Name, "image": image}}
 	spec["customresourcedefinitions"] = map[string]any{"owned": owned(objects)}
 	spec["install"], err = installSpec(deployment, objects)

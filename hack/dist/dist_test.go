@@ -7,7 +7,12 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 
 	"github.com/signalr-operator/signalr-operator/hack/install"
@@ -165,6 +170,102 @@ func TestTheServiceVersionSaysWhatACatalogAsks(t *testing.T) {
 	if about, _ := owned[0].(map[string]any); about["description"] == "" {
 		t.Error("the CRD has no description")
 	}
+}
+
+// TestTheBundleIsWhatTheManagerTakes checks what the Operator Lifecycle Manager checks when it takes a bundle, as its
+// documentation has it: an install mode of each kind, permissions for the accounts of the Deployments and for no other,
+// a Deployment that selects its own pods, no name beside the CRD's own, and no RBAC that it would make itself.
+func TestTheBundleIsWhatTheManagerTakes(t *testing.T) {
+	files := released(t, bundle)
+	csv := serviceVersionOf(t, files)
+	var version struct {
+		Spec struct {
+			InstallModes []struct {
+				Type      string `json:"type"`
+				Supported bool   `json:"supported"`
+			} `json:"installModes"`
+			Install struct {
+				Strategy string `json:"strategy"`
+				Spec     struct {
+					Deployments []struct {
+						Name string                `json:"name"`
+						Spec appsv1.DeploymentSpec `json:"spec"`
+					} `json:"deployments"`
+					Permissions        []permission `json:"permissions"`
+					ClusterPermissions []permission `json:"clusterPermissions"`
+				} `json:"spec"`
+			} `json:"install"`
+			CRDs struct {
+				Owned []struct {
+					Name    string `json:"name"`
+					Version string `json:"version"`
+					Kind    string `json:"kind"`
+				} `json:"owned"`
+			} `json:"customresourcedefinitions"`
+			Icon []struct {
+				Data  []byte `json:"base64data"`
+				Media string `json:"mediatype"`
+			} `json:"icon"`
+		} `json:"spec"`
+	}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(csv.Object, &version); err != nil {
+		t.Fatal(err)
+	}
+	var modes []string
+	for _, mode := range version.Spec.InstallModes {
+		if mode.Supported {
+			modes = append(modes, mode.Type)
+		}
+	}
+	want := []string{"OwnNamespace", "SingleNamespace", "MultiNamespace", "AllNamespaces"}
+	if diff := cmp.Diff(want, modes); diff != "" {
+		t.Errorf("install modes (-want +got):\n%s", diff)
+	}
+	how := version.Spec.Install
+	if how.Strategy != "deployment" || len(how.Spec.Deployments) != 1 {
+		t.Fatalf("want one Deployment, got %+v", how)
+	}
+	deployment := how.Spec.Deployments[0].Spec
+	selector, err := metav1.LabelSelectorAsSelector(deployment.Selector)
+	if err != nil || !selector.Matches(labels.Set(deployment.Template.Labels)) {
+		t.Errorf("the Deployment selects %s, and its pods are %v: %v", selector, deployment.Template.Labels, err)
+	}
+	for _, p := range append(how.Spec.Permissions, how.Spec.ClusterPermissions...) {
+		if p.ServiceAccountName != deployment.Template.Spec.ServiceAccountName || len(p.Rules) == 0 {
+			t.Errorf("%d rules are for %s, and the pods are %s", len(p.Rules), p.ServiceAccountName,
+				deployment.Template.Spec.ServiceAccountName)
+		}
+	}
+	for _, owned := range version.Spec.CRDs.Owned {
+		crd := decode(t, files["bundle/manifests/"+owned.Name+"_customresourcedefinition.yaml"])
+		kind, _, _ := unstructured.NestedString(crd.Object, "spec", "names", "kind")
+		if crd.GetName() != owned.Name || kind != owned.Kind || owned.Version == "" {
+			t.Errorf("the bundle owns %+v and has the CRD %s of %s", owned, crd.GetName(), kind)
+		}
+	}
+	if icon := version.Spec.Icon; len(icon) != 1 || !strings.HasPrefix(string(icon[0].Data), "<svg ") ||
+		icon[0].Media != "image/svg+xml" {
+		t.Errorf("the icon is %+v", icon)
+	}
+	if got := csv.GetAnnotations()["capabilities"]; !slices.Contains([]string{
+		"Basic Install", "Seamless Upgrades", "Full Lifecycle", "Deep Insights", "Auto Pilot",
+	}, got) {
+		t.Errorf("there is no capability level %q", got)
+	}
+	for name, text := range files {
+		if !strings.HasPrefix(name, "bundle/manifests/") {
+			continue
+		}
+		if object := decode(t, text); object.GetKind() == "ClusterRole" && !install.IsAggregated(object) {
+			t.Errorf("%s is made by the manager, from the permissions", name)
+		}
+	}
+}
+
+// permission is rules for an account, as a ClusterServiceVersion has them.
+type permission struct {
+	ServiceAccountName string              `json:"serviceAccountName"`
+	Rules              []rbacv1.PolicyRule `json:"rules"`
 }
 
 func TestWhatIsNeitherIsRefused(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -78,21 +79,59 @@ func TestLastStage(t *testing.T) {
 	}
 }
 
-// TestOurDockerfile: whoever changes the Dockerfile learns here that the image without a builder would not follow.
+// TestOurDockerfile: whoever changes the Dockerfile learns here that the image without a builder would not follow. Only
+// what the last stage says is in the configuration: no variable, no command, no base.
 func TestOurDockerfile(t *testing.T) {
 	text, err := os.ReadFile("../../Dockerfile")
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := lastStage(string(text), map[string]string{"VERSION": "v9"})
+	out, root := filepath.Join(t.TempDir(), "image.tar"), t.TempDir()
+	if err := os.WriteFile(filepath.Join(root, "signalr-operator"), nil, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{
+		"--dockerfile", "../../Dockerfile", "--root", root, "--platform", "linux/arm64", "--build-arg", "VERSION=v9",
+		"--tag", "example.com/a:b", "--output", out,
+	}
+	if err := run(args); err != nil {
+		t.Fatal(err)
+	}
+	archive, err := os.ReadFile(out)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.User != "65532:65532" || !cmp.Equal(got.Entrypoint, []string{"/signalr-operator"}) {
-		t.Errorf("got user %q and entrypoint %q: the image must not run as root", got.User, got.Entrypoint)
+	members := untar(t, archive)
+	var list []manifest
+	decode(t, members["manifest.json"], &list)
+	var got image
+	decode(t, members[list[0].Config], &got)
+
+	labels, label := map[string]string{}, regexp.MustCompile(`(org\.opencontainers\.[a-z.]+)="([^"]*)"`)
+	for _, m := range label.FindAllStringSubmatch(string(text), -1) {
+		labels[m[1]] = strings.ReplaceAll(m[2], "${VERSION}", "v9")
 	}
-	if v := got.Labels["org.opencontainers.image.version"]; v != "v9" {
-		t.Errorf("got version label %q, want v9", v)
+	for _, want := range []string{"title", "description", "source", "licenses", "version"} {
+		if labels["org.opencontainers.image."+want] == "" {
+			t.Errorf("the image has no label %s", want)
+		}
+	}
+	want := imageConfig{
+		User: "65532:65532", Entrypoint: []string{"/signalr-operator"}, WorkingDir: "/", Labels: labels,
+	}
+	if diff := cmp.Diff(want, got.Config); diff != "" {
+		t.Errorf("configuration (-want +got):\n%s", diff)
+	}
+	if got.OS+"/"+got.Architecture != "linux/arm64" {
+		t.Errorf("the image is for %s/%s", got.OS, got.Architecture)
+	}
+	for _, instruction := range []string{
+		"FROM --platform=$BUILDPLATFORM ", // compiled across, not emulated
+		"GOOS=${TARGETOS} GOARCH=${TARGETARCH}", "\nFROM scratch\n", "\nUSER 65532:65532\n",
+	} {
+		if !strings.Contains(string(text), instruction) {
+			t.Errorf("the Dockerfile has no %q", instruction)
+		}
 	}
 }
 

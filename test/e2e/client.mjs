@@ -29,11 +29,11 @@ function record(what, err) {
   }
 }
 
-/** connect starts `count` clients of the hub at `url`. */
-async function connect({ url, count }) {
+/** connect starts `count` clients of the hub at `url`, of the service itself when there is a `token`. */
+async function connect({ url, count, token }) {
   const started = Array.from({ length: count }, async () => {
     const connection = new signalR.HubConnectionBuilder()
-      .withUrl(url)
+      .withUrl(url, token ? { accessTokenFactory: () => token } : {})
       .withAutomaticReconnect(policy)
       .configureLogging(signalR.LogLevel.None)
       .build();

@@ -16,21 +16,18 @@ import (
 
 // given is what hack/e2e prepared.
 var given = struct {
-	image, appImage string // in the cluster already
-	helm, chart     string // the program, and the chart's folder
-	sample          string // the manifest of ten lines
-	direct          bool   // Services are reached by name, not only through kubectl port-forward
+	appImage string // of the app server, in the cluster already
+	helm     string // the program
+	direct   bool   // Services are reached by name, not only through kubectl port-forward
 }{
-	image: os.Getenv("E2E_IMAGE"), appImage: os.Getenv("E2E_APP_IMAGE"),
-	helm: os.Getenv("E2E_HELM"), chart: "../../charts/signalr-operator",
-	sample: "../../config/samples/minimal.yaml",
+	appImage: os.Getenv("E2E_APP_IMAGE"), helm: os.Getenv("E2E_HELM"),
 	direct: os.Getenv("CLUSTER_REACH") == "direct",
 }
 
 // The namespaces of the story.
 const (
-	systemNamespace = "signalr-system" // the operator's
-	namespace       = "signalr-e2e"    // the instance's and its app server's
+	systemNamespace = "signalr-operator" // the operator's
+	namespace       = "signalr-e2e"      // the instance's and its app server's
 )
 
 // background lives as long as the suite: port-forwards and clients outlive the spec that started them.
@@ -39,9 +36,11 @@ var background, stop = context.WithCancel(context.Background())
 var _ = AfterSuite(func() { stop() })
 
 func TestE2E(t *testing.T) {
-	if given.image == "" {
-		t.Skip("make e2e runs this: it needs a cluster with the images in it")
+	if given.appImage == "" {
+		t.Skip("make e2e runs this: it needs a cluster")
 	}
+	RegisterTestingT(t)
+	sitDown(t)
 	RegisterFailHandler(Fail)
 	format.UseStringerRepresentation = true // of an error: its text, which says it all
 	SetDefaultEventuallyTimeout(30 * time.Second)

@@ -8,12 +8,17 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
+// tokenFor makes a client token for the hub of the suite at an endpoint, with a key.
+func tokenFor(endpoint, key string) (string, error) {
+	now := time.Now()
+	return jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
+		"aud": endpoint + "/client/?hub=conformance", "iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
+	}).SignedString([]byte(key))
+}
+
 // negotiate asks the service for a connection with a client token made with the key, and returns the answer's status.
 func negotiate(ctx context.Context, service, key string) (int, error) {
-	now := time.Now()
-	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
-		"aud": service + "/client/?hub=conformance", "iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
-	}).SignedString([]byte(key))
+	token, err := tokenFor(service, key)
 	if err != nil {
 		return 0, err
 	}

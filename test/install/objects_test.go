@@ -2,6 +2,7 @@ package install
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -71,14 +72,20 @@ var _ = Describe("What is installed", func() {
 	)
 })
 
-// render renders the chart with Helm, which is built from its module the first time.
-func render(ctx SpecContext, namespace string, args ...string) []*unstructured.Unstructured {
+// helmProgram returns the path of Helm, which is built from its module the first time.
+func helmProgram(ctx context.Context) string {
 	GinkgoHelper()
 	find := exec.CommandContext(ctx, "go", "tool", "-n", "-modfile=hack/helm/go.mod", "helm")
 	find.Dir = root
 	program, err := find.Output()
 	Expect(err).NotTo(HaveOccurred())
-	run := exec.CommandContext(ctx, strings.TrimSpace(string(program)), append([]string{
+	return strings.TrimSpace(string(program))
+}
+
+// render renders the chart with Helm.
+func render(ctx SpecContext, namespace string, args ...string) []*unstructured.Unstructured {
+	GinkgoHelper()
+	run := exec.CommandContext(ctx, helmProgram(ctx), append([]string{
 		"template", "signalr", root + "/charts/signalr-operator", "--namespace", namespace, "--kube-version", "v1.36.0",
 	}, args...)...)
 	home := GinkgoT().TempDir() // nobody's settings but ours

@@ -30,7 +30,7 @@ import (
 var _ = Describe("The operator as it is installed", Ordered, func() {
 	var manager string
 
-	BeforeAll(func(ctx SpecContext) { manager = build(ctx, "./controllers/cmd/manager") })
+	BeforeAll(func(ctx SpecContext) { manager = build(ctx, "./controllers/cmd/manager", GinkgoT().TempDir()) })
 
 	// start runs the program of a Deployment with its arguments and as its ServiceAccount, on this machine, and returns
 	// what it logs. It is stopped in order when the spec ends.

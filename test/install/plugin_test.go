@@ -24,7 +24,7 @@ var _ = Describe("kubectl signalr", Ordered, func() {
 	var plugin, kubeconfig, namespace string
 
 	BeforeAll(func(ctx SpecContext) {
-		plugin = build(ctx, "./controllers/cmd/kubectl-signalr")
+		plugin = filepath.Join(tools(ctx), "kubectl-signalr")
 		user, err := server.AddUser(envtest.User{Name: "plugin", Groups: []string{"system:masters"}}, nil)
 		Expect(err).NotTo(HaveOccurred())
 		text, err := user.KubeConfig()
@@ -150,6 +150,7 @@ var _ = Describe("kubectl signalr", Ordered, func() {
 	},
 		Entry("from az signalr show", "az-show.json"),
 		Entry("from an ARM template", "template.json"),
+		Entry("from a template of templates", "modules.json"),
 		Entry("from terraform show", "terraform.json"),
 	)
 })

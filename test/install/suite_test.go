@@ -83,6 +83,7 @@ var _ = AfterSuite(func() {
 	if server != nil {
 		Expect(server.Stop()).To(Succeed())
 	}
+	Expect(os.RemoveAll(toolbox)).To(Succeed())
 })
 
 // apply applies an object as kubectl apply --server-side --validate=strict does.
@@ -123,10 +124,11 @@ func newNamespace(ctx context.Context) string {
 	return namespace.Name
 }
 
-// build builds a program of the repository into a folder of the suite's.
-func build(ctx context.Context, pkg string) string {
+// build builds a program of the repository into a folder.
+func build(ctx context.Context, pkg, folder string) string {
 	GinkgoHelper()
-	program := filepath.Join(GinkgoT().TempDir(), filepath.Base(pkg))
+	program, err := filepath.Abs(filepath.Join(folder, filepath.Base(pkg)))
+	Expect(err).NotTo(HaveOccurred())
 	run := exec.CommandContext(ctx, "go", "build", "-o", program, pkg)
 	run.Dir = root
 	out, err := run.CombinedOutput()
