@@ -203,8 +203,9 @@ func (r *Reconciler) patchPods(ctx context.Context, o *observed, d *decision) er
 				annotations[deletionCostAnnotation] = strconv.Itoa(leavesFirst)
 			}
 		}
-		if want := loadedMark(d.edgeHash); d.edgeConfig != nil && e.known && e.status.Config.Hash != d.edgeHash &&
-			e.pod.Annotations[loadedAnnotation] != want {
+		// An edge that was told of another configuration may have loaded that one since it was asked.
+		told, want := e.pod.Annotations[loadedAnnotation], loadedMark(d.edgeHash)
+		if d.edgeConfig != nil && told != want && (told != "" || e.known && e.status.Config.Hash != d.edgeHash) {
 			annotations[loadedAnnotation] = want
 		}
 		if len(annotations) > 0 {

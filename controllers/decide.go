@@ -89,6 +89,7 @@ func (r *Reconciler) decide(ctx context.Context, o *observed) (*decision, error)
 	d.update = d.rollout.update
 	d.edgeEvents = append(d.edgeEvents, d.rollout.events...)
 	d.decideConfig(o)
+	d.awaitEdges(o)
 	d.decideEndpoint(o)
 	for _, err := range []error{imageTrouble(o.edges), replicaTrouble(o.deployment), d.scheduleTrouble()} {
 		if err != nil {
@@ -325,6 +326,23 @@ func (d *decision) decideConfig(o *observed) {
 		return
 	}
 	d.edgeConfig, d.edgeHash = c, c.Hash()
+}
+
+// awaitEdges looks again soon while edges have not loaded a new configuration: a rotation is not done before. Edges that
+// take longer than eagerFor are left to the usual poll.
+func (d *decision) awaitEdges(o *observed) {
+	if o.memory.edgeHash != d.edgeHash {
+		o.memory.edgeHash, o.memory.edgeHashSince = d.edgeHash, o.now.Time
+	}
+	if d.edgeConfig == nil || o.now.Sub(o.memory.edgeHashSince) > eagerFor {
+		return
+	}
+	for _, e := range o.edges {
+		if e.pod.DeletionTimestamp == nil && podReady(e.pod) && e.status.Config.Hash != d.edgeHash {
+			d.again(o.now.Add(eagerInterval))
+			return
+		}
+	}
 }
 
 // decideEndpoint says whether the endpoint can be used: whether those that give addresses and certificates have.

@@ -23,6 +23,8 @@ const (
 	pollSlack = 3 * time.Second
 	// eagerInterval is how often an edge is asked that has not loaded what it should: a rotation waits for it.
 	eagerInterval = time.Second
+	// eagerFor is how long: a kubelet takes a minute at the most to notice that a Secret has changed.
+	eagerFor = 2 * time.Minute
 	// edgeReadsAtOnce bounds the readings under way for all instances together.
 	edgeReadsAtOnce = 64
 	// adminPort is the port of /status, design.md section 10.

@@ -113,6 +113,29 @@ var _ = Describe("keys", func() {
 		Expect(w.pods(ctx, "chat")[0].ResourceVersion).To(Equal(version))
 	})
 
+	It("asks the edges every second whether they have loaded it, and gives up in time", func(ctx SpecContext) {
+		w.running(ctx, build.Instance("chat"))
+		Expect(w.reconciled(ctx, "chat").RequeueAfter).To(BeNumerically(">", eagerInterval), "nothing to wait for")
+		w.rotate(ctx, "chat", "1", "")
+		for range 3 {
+			Expect(w.reconciled(ctx, "chat").RequeueAfter).To(BeNumerically("<=", eagerInterval))
+			w.clock.Step(eagerInterval)
+		}
+		w.clock.Step(eagerFor)
+		Expect(w.reconciled(ctx, "chat").RequeueAfter).To(BeNumerically(">", eagerInterval), "an edge that does not")
+		Expect(w.get(ctx, "chat")).To(haveCondition("KeysReady", "False", "Rotating"))
+	})
+
+	It("touches a pod again for what it was changed back to", func(ctx SpecContext) {
+		w.running(ctx, build.Instance("chat"))
+		for _, units := range []int32{10, 1} {
+			w.setUnits(ctx, "chat", units)
+			w.reconciled(ctx, "chat") // the reading is a moment old
+			Expect(w.pods(ctx, "chat")[0].Annotations).To(
+				HaveKeyWithValue(loadedAnnotation, loadedMark(w.edgeConfig(ctx, "chat").Hash())), "%d units", units)
+		}
+	})
+
 	It("replaces one key, then the other, when both nonces change", func(ctx SpecContext) {
 		w.running(ctx, build.Instance("chat"))
 		oldPrimary, oldSecondary := w.keyData(ctx, "chat")

@@ -22,6 +22,9 @@ type memory struct {
 	// capabilities and configVersion are what the edges could do when they were last asked.
 	capabilities  []string
 	configVersion int
+	// edgeHash is the hash of the configuration that edges should have, and edgeHashSince when it became that.
+	edgeHash      string
+	edgeHashSince time.Time
 	// secrets are the Secrets that were read, by name.
 	secrets map[types.NamespacedName]secretRead
 }
