@@ -19,7 +19,7 @@ const (
 	ConditionStalled = "Stalled"
 	// ConditionKeysReady is True when the key Secret is valid and every edge has loaded it.
 	//
-	// Reasons when True: Loaded, RotationQueued. When False: Rotating, SecretInvalid, UnsupportedByEdge.
+	// Reasons when True: Loaded, RotationQueued. When False: Rotating, SecretInvalid.
 	ConditionKeysReady = "KeysReady"
 	// ConditionBackplaneReady is True when every edge is connected to the backplane, or none needs to be.
 	//
