@@ -9,6 +9,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signalrv1alpha1 "github.com/signalr-operator/signalr-operator/api/v1alpha1"
@@ -387,15 +388,21 @@ func (w *world) wipe(ctx context.Context, name string) {
 	in := w.get(ctx, name)
 	Expect(admin.Delete(ctx, in)).To(Succeed())
 	w.reconciled(ctx, name)
+	w.collect(ctx, name, in.UID)
+}
+
+// collect does what the garbage collector does: it deletes what an instance that is gone has owned.
+func (w *world) collect(ctx context.Context, name string, owner types.UID) {
+	GinkgoHelper()
 	for _, p := range w.pods(ctx, name) {
 		w.kill(ctx, &p)
 	}
-	for _, id := range childIDs(client.ObjectKeyFromObject(in)) {
+	for _, id := range childIDs(client.ObjectKey{Namespace: w.namespace, Name: name}) {
 		o := &metav1.PartialObjectMetadata{}
 		mapping, err := admin.RESTMapper().RESTMapping(id.GroupKind)
 		Expect(err).NotTo(HaveOccurred())
 		o.SetGroupVersionKind(mapping.GroupVersionKind)
-		if !w.exists(ctx, id.Name, o) || len(o.OwnerReferences) == 0 || o.OwnerReferences[0].UID != in.UID {
+		if !w.exists(ctx, id.Name, o) || len(o.OwnerReferences) == 0 || o.OwnerReferences[0].UID != owner {
 			continue
 		}
 		Expect(admin.Delete(ctx, o)).To(Succeed())

@@ -115,7 +115,7 @@ func (r *Reconciler) observeChildren(ctx context.Context, o *observed) error {
 		}
 		child := s.empty()
 		key := types.NamespacedName{Namespace: o.instance.Namespace, Name: s.name}
-		err := r.Get(ctx, key, child)
+		err := r.readChild(ctx, o, s, child)
 		switch {
 		case apierrors.IsNotFound(err):
 			continue
@@ -127,11 +127,22 @@ func (r *Reconciler) observeChildren(ctx context.Context, o *observed) error {
 			return fmt.Errorf("read %s: %w", describe(s.gvk.Kind, s.name), err)
 		}
 		o.children[childID{s.gvk.GroupKind(), key}] = child
-		if d, ok := child.(*appsv1.Deployment); ok {
+		if d, ok := child.(*appsv1.Deployment); ok && belongs(d, s.gvk.Kind, o.instance) == ours {
 			o.deployment, o.workload = d, look(d)
 		}
 	}
 	return nil
+}
+
+// readChild reads a child from the cache. A Deployment that was there and is not in the cache is asked for: somebody may
+// have taken its labels away, and without it nobody knows which pods to leave alone.
+func (r *Reconciler) readChild(ctx context.Context, o *observed, s slot, child client.Object) error {
+	key := types.NamespacedName{Namespace: o.instance.Namespace, Name: s.name}
+	err := r.Get(ctx, key, child)
+	if apierrors.IsNotFound(err) && s.gvk == deploymentGVK && o.instance.Status.Edge.Revision != "" {
+		err = r.Live.Get(ctx, key, child)
+	}
+	return err
 }
 
 // look reads a Deployment's numbers.
@@ -165,7 +176,7 @@ func (r *Reconciler) observeSecrets(ctx context.Context, o *observed) (err error
 			return err
 		}
 	}
-	if s := o.edgeSecret.secret; s != nil {
+	if s := o.edgeKeys(); s != nil {
 		c, parseErr := config.Parse(s.Data[resources.ConfigFile])
 		if parseErr == nil {
 			o.config, o.configHash, o.token = c, c.Hash(), c.Auth.AdminToken
@@ -173,6 +184,36 @@ func (r *Reconciler) observeSecrets(ctx context.Context, o *observed) (err error
 		if state, stateErr := readEdgeSecret(s, o.config); stateErr == nil {
 			o.current = &state
 		}
+	}
+	return nil
+}
+
+// edgeKeys and ownKeys return our two Secrets as far as keys may be taken from them, else nil.
+func (o *observed) edgeKeys() *corev1.Secret {
+	return o.trusted(o.edgeSecret.secret, resources.ConfigFile)
+}
+
+// ownKeys is described at edgeKeys.
+func (o *observed) ownKeys() *corev1.Secret {
+	return o.trusted(o.ownSecret.secret, resources.PrimaryKeyEntry, resources.SecondaryKeyEntry)
+}
+
+// trusted returns a Secret if it is the instance's, or is about to be taken over and has one of the entries. One that an
+// earlier instance has left is not: its keys went with it.
+func (o *observed) trusted(s *corev1.Secret, entries ...string) *corev1.Secret {
+	if s == nil {
+		return nil
+	}
+	switch belongs(s, secretGVK.Kind, o.instance) {
+	case ours, retained:
+		return s
+	case orphaned:
+		return nil
+	case foreign:
+	}
+	has := func(entry string) bool { _, ok := s.Data[entry]; return ok }
+	if o.adopts() && metav1.GetControllerOfNoCopy(s) == nil && slices.ContainsFunc(entries, has) {
+		return s
 	}
 	return nil
 }
@@ -235,11 +276,11 @@ func (r *Reconciler) observeEdges(ctx context.Context, o *observed) error {
 	return nil
 }
 
-// unreachable counts the edges that are ready and do not answer.
+// unreachable counts the edges that do not answer: those that are ready, and those that have answered before.
 func (o *observed) unreachable() int {
 	n := 0
 	for _, e := range o.edges {
-		if !e.fresh && e.pod.DeletionTimestamp == nil && podReady(e.pod) {
+		if !e.fresh && e.pod.DeletionTimestamp == nil && (e.known || podReady(e.pod)) {
 			n++
 		}
 	}
@@ -249,7 +290,8 @@ func (o *observed) unreachable() int {
 // clockSlack is how far an edge's clock may be off when a key ends: for so long it does not matter whether it is there.
 const clockSlack = time.Minute
 
-// loaded tells whether every edge has exactly the keys of a state, and there is one.
+// loaded tells whether every edge has exactly the keys of a state, and there is one. An edge that is being started does
+// not count yet: it begins with the newest keys.
 func (o *observed) loaded(s *keyState) bool {
 	must, may := map[config.StatusKey]bool{}, map[config.StatusKey]bool{}
 	for _, k := range s.keys() {
@@ -262,7 +304,7 @@ func (o *observed) loaded(s *keyState) bool {
 	}
 	n := 0
 	for _, e := range o.edges {
-		if e.pod.DeletionTimestamp != nil {
+		if e.pod.DeletionTimestamp != nil || !e.known && !podReady(e.pod) {
 			continue
 		}
 		if !e.known || !hasKeys(e.status.Keys, must, may) {

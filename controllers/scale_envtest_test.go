@@ -193,6 +193,31 @@ var _ = Describe("scaling", func() {
 			Expect(w).To(haveEvent("Warning MetricsUnavailable"))
 		})
 
+		It("is frozen while edges are down that have answered before", func(ctx SpecContext) {
+			w.running(ctx, auto())
+			clients(2800)
+			Expect(w.poll(ctx, "chat").Status.Units.Effective).To(Equal(int32(4)))
+			w.edges.each(func(e *playedEdge) { e.silent = true })
+			for _, p := range w.pods(ctx, "chat") {
+				p.Status.Conditions = nil // it crashes, and is not ready
+				Expect(admin.Status().Update(ctx, &p)).To(Succeed())
+			}
+			Expect(w.poll(ctx, "chat")).To(haveCondition("ScalingActive", "False", "MetricsUnavailable"))
+		})
+
+		It("obeys a bound that falls below the units in force", func(ctx SpecContext) {
+			w.running(ctx, auto())
+			clients(5000)
+			for range 3 {
+				w.poll(ctx, "chat")
+			}
+			Expect(w.get(ctx, "chat").Status.Units.Effective).To(Equal(int32(6)))
+			w.change(ctx, "chat", func(in *signalrv1alpha1.SignalRInstance) { in.Spec.Autoscale.MaxUnits = 3 })
+			in := w.poll(ctx, "chat")
+			Expect(in.Status.Units.Effective).To(Equal(int32(3)))
+			Expect(in).To(haveCondition("ScalingLimited", "True", "AtMaxUnits"))
+		})
+
 		It("rests while the instance is stopped", func(ctx SpecContext) {
 			w.running(ctx, auto())
 			w.change(ctx, "chat", func(in *signalrv1alpha1.SignalRInstance) { in.Spec.State = signalrv1alpha1.StateStopped })
