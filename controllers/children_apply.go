@@ -10,6 +10,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -143,7 +144,7 @@ func (r *Reconciler) applyChild(ctx context.Context, o *observed, d *decision, o
 		}
 	}
 	err = r.claim(o, d, gvk.Kind, id.Name, live, func() error { return r.applier.apply(ctx, object, live) })
-	if kindMissing(err) { // removed a moment ago
+	if kindMissing(err) || optional(gvk) && apierrors.IsNotFound(err) { // removed a moment ago
 		r.kinds.gone(gvk)
 		return id, nil
 	}

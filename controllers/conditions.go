@@ -203,8 +203,8 @@ func judgeBackplane(f *findings) verdict {
 		return isTrue(signalrv1alpha1.ReasonNotNeeded, "one edge serves everything")
 	case f.stopped():
 		return isTrue(signalrv1alpha1.ReasonNotNeeded, "no edge runs")
-	case f.workload.ready > 0 && f.workload.ready == f.workload.replicas &&
-		(mode != signalrv1alpha1.BackplaneManaged || f.backplaneReady() >= 2): // a majority of three
+	// An edge that has lost the backplane is not ready. One that is being started is not ready either: that is no loss.
+	case f.workload.ready > 0 && (mode != signalrv1alpha1.BackplaneManaged || f.backplaneReady() >= 2): // of three
 		return isTrue(signalrv1alpha1.ReasonConnected, "every edge is connected to the backplane")
 	}
 	old := meta.FindStatusCondition(f.instance.Status.Conditions, signalrv1alpha1.ConditionBackplaneReady)

@@ -84,6 +84,7 @@ func (r *Reconciler) decide(ctx context.Context, o *observed) (*decision, error)
 		return nil, err
 	}
 	d.input.Image, d.input.Revision, d.input.Template = d.rollout.image, d.rollout.revision, d.rollout.template
+	d.input.SizedFor = d.rollout.sizedFor
 	if err := d.decideCertificates(o); err != nil {
 		return nil, err
 	}

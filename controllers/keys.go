@@ -130,7 +130,7 @@ func (p *keysPlan) find(in keysInput) error {
 		p.state, p.restored = in.remembered.clone(), restoredEdge
 		return nil
 	}
-	if in.own != nil {
+	if in.own != nil && in.spec.ExistingSecretRef == nil { // else its keys are no longer in force
 		state, err := readKeysSecret(in.own)
 		if err == nil {
 			p.state, p.restored = state, restoredEdge

@@ -95,6 +95,27 @@ var _ = Describe("the source of keys", func() {
 		Expect(w.inForce(ctx, "chat")).NotTo(HaveKey(userPrimary))
 	})
 
+	It("is never a Secret whose keys are no longer in force", func(ctx SpecContext) {
+		w.running(ctx, build.Instance("chat"))
+		old, _ := w.keyData(ctx, "chat")
+		own := &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "my-keys"},
+			Data:       map[string][]byte{"primaryKey": []byte(userPrimary), "secondaryKey": []byte(userSecondary)},
+		}
+		Expect(admin.Create(ctx, own)).To(Succeed())
+		w.change(ctx, "chat", func(in *signalrv1alpha1.SignalRInstance) {
+			in.Spec.Auth.AccessKeys.ExistingSecretRef = &signalrv1alpha1.SecretReference{Name: "my-keys"}
+		})
+		w.settle(ctx, "chat")
+		Expect(admin.Delete(ctx, own)).To(Succeed())
+		Expect(admin.Delete(ctx, w.secret(ctx, resources.EdgeSecretName("chat")))).To(Succeed())
+		w.restart()
+		w.reconciled(ctx, "chat")
+		Expect(w.get(ctx, "chat")).To(haveCondition("Ready", "False", "KeysInvalid"))
+		var s corev1.Secret
+		Expect(w.exists(ctx, resources.EdgeSecretName("chat"), &s)).To(BeFalse(), "with %s in it", old)
+	})
+
 	DescribeTable("is left alone by a schedule that cannot be followed, which is said, naming the field",
 		func(ctx SpecContext, expression string) {
 			in := w.running(ctx, build.Instance("chat").With(func(in *signalrv1alpha1.SignalRInstance) {

@@ -35,10 +35,15 @@ const startConfigAnnotation = signalrv1alpha1.GroupName + "/start-config"
 // may have failed, and before the template, which anybody may have changed.
 const imageAnnotation = signalrv1alpha1.GroupName + "/image"
 
+// sizeAnnotation is on the edge Deployment: for how many units its pods are sized, and how many the instance had for a
+// pod then, as 40/10.
+const sizeAnnotation = signalrv1alpha1.GroupName + "/sized-for"
+
 // rollout is which image and which pod template the edges have from now on.
 type rollout struct {
 	image    string
 	revision string
+	sizedFor int64
 	// template is the template that stays although this program would build another one; nil: the built one is applied.
 	template *corev1.PodTemplateSpec
 	// annotations are put on the Deployment beside the revision.
@@ -95,7 +100,8 @@ func (r *Reconciler) planRollout(ctx context.Context, o *observed, in resources.
 	case newer:
 		out.update = fmt.Sprintf("the operator builds the edges' pods in a newer way; a new value of the annotation %s "+
 			"upgrades to it", signalrv1alpha1.UpgradedAtAnnotation)
-	case !o.workload.rolling():
+	}
+	if newer && !upgrade || !newer && !o.workload.rolling() {
 		r.upgrades.leave(o.key())
 	}
 	if old := live.Annotations[resources.RevisionAnnotation]; old != out.revision && len(out.events) == 0 {
@@ -110,7 +116,9 @@ func (out *rollout) keepOrBuild(
 	in resources.Input, live *appsv1.Deployment, builder func(resources.Input) *appsv1.Deployment, force bool,
 ) error {
 	in.Image = out.image
-	out.revision, out.annotations[imageAnnotation] = resources.Revision(in), out.image
+	in.SizedFor = sizedFor(in, live)
+	out.revision, out.sizedFor, out.annotations[imageAnnotation] = resources.Revision(in), in.SizedFor, out.image
+	out.annotations[sizeAnnotation] = size(in, resources.PodUnits(in))
 	if err := out.build(in, builder); err != nil {
 		return err
 	}
@@ -121,6 +129,23 @@ func (out *rollout) keepOrBuild(
 	out.template = live.Spec.Template.DeepCopy()
 	out.annotations[templateAnnotation] = was
 	return nil
+}
+
+// sizedFor returns for how many units the pods that run are sized, if that is all that is new about them: fewer units are
+// no reason to replace the only edge, and units come and go all day.
+func sizedFor(in resources.Input, live *appsv1.Deployment) int64 {
+	var units int64
+	_, err := fmt.Sscanf(live.Annotations[sizeAnnotation], "%d/", &units)
+	if in.SizedFor = units; err != nil || live.Status.Replicas == 0 || live.Annotations[sizeAnnotation] != size(in, units) ||
+		live.Annotations[resources.RevisionAnnotation] != resources.Revision(in) {
+		return 0
+	}
+	return units
+}
+
+// size returns what sizeAnnotation says of pods sized for units.
+func size(in resources.Input, units int64) string {
+	return fmt.Sprintf("%d/%d", units, in.Instance.Spec.Edge.UnitsPerPod)
 }
 
 // rolls tells whether applying the decision replaces the pods of the live Deployment.

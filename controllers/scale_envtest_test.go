@@ -7,6 +7,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 
 	signalrv1alpha1 "github.com/signalr-operator/signalr-operator/api/v1alpha1"
 	"github.com/signalr-operator/signalr-operator/controllers/resources"
@@ -105,6 +106,25 @@ var _ = Describe("scaling", func() {
 		in = w.settle(ctx, "chat")
 		Expect(in).To(haveCondition("Reconciling", "", ""))
 		Expect(w.pods(ctx, "chat")[0].Name).To(Equal(kept))
+	})
+
+	It("out pages nobody, although new edges are not ready yet", func(ctx SpecContext) {
+		w.several(ctx, build.Instance("chat").Units(20))
+		w.setUnits(ctx, "chat", 30)
+		w.reconciled(ctx, "chat")
+		d := w.deployment(ctx, "chat")
+		Expect(*d.Spec.Replicas).To(Equal(int32(3)))
+		d.Status.ObservedGeneration, d.Status.Replicas, d.Status.UpdatedReplicas = d.Generation, 3, 3
+		Expect(admin.Status().Update(ctx, d)).To(Succeed())
+		p := w.startPod(ctx, "chat", d, "new")
+		p.Status = corev1.PodStatus{Phase: corev1.PodPending}
+		Expect(admin.Status().Update(ctx, p)).To(Succeed())
+		in := w.poll(ctx, "chat")
+		Expect(in).To(haveCondition("Reconciling", "True", "Scaling"))
+		Expect(in).To(haveCondition("BackplaneReady", "True", "Connected"))
+		Expect(in).To(haveCondition("KeysReady", "True", "Loaded"))
+		Expect(in).To(haveCondition("Ready", "True", "Serving"))
+		Expect(w.events.list()).NotTo(ContainElement(HavePrefix("Warning")))
 	})
 
 	It("keeps edges as long as connections need them", func(ctx SpecContext) {
