@@ -181,12 +181,10 @@ func judgeKeys(f *findings) verdict {
 		return isFalse(signalrv1alpha1.ReasonSecretInvalid, "%s", f.keys.problem)
 	case !f.keys.state.valid():
 		return isFalse(signalrv1alpha1.ReasonSecretInvalid, "there are no keys yet")
-	case !f.loadedAll && !idle && f.keys.queued:
-		return isFalse(signalrv1alpha1.ReasonRotating, "a new key is on its way to the edges; the other one follows")
+	case f.keys.queued:
+		return isFalse(signalrv1alpha1.ReasonRotationQueued, "a new key is on its way to the edges; the other one follows")
 	case !f.loadedAll && !idle:
 		return isFalse(signalrv1alpha1.ReasonRotating, "the keys are on their way to the edges")
-	case f.keys.queued:
-		return isTrue(signalrv1alpha1.ReasonRotationQueued, "every edge has loaded the keys; the other key is replaced next")
 	case idle:
 		return isTrue(signalrv1alpha1.ReasonLoaded, "the keys are good; no edge runs that would have to load them")
 	default:

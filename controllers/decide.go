@@ -115,13 +115,10 @@ func (d *decision) again(at time.Time) {
 }
 
 func (r *Reconciler) decideKeys(o *observed, d *decision) (err error) {
-	shown := meta.FindStatusCondition(o.instance.Status.Conditions, signalrv1alpha1.ConditionKeysReady)
 	d.keys, err = planKeys(keysInput{
 		now: o.now.Time, spec: &o.instance.Spec.Auth.AccessKeys, config: o.config,
 		edge: o.edgeKeys(), own: o.ownKeys(), user: o.userSecret.secret, remembered: o.memory.keys,
-		loaded: o.current != nil && (len(o.edges) == 0 || o.loaded(o.current)),
-		shown:  shown != nil && shown.Reason == signalrv1alpha1.ReasonRotationQueued,
-		random: r.Random,
+		loaded: o.current != nil && (len(o.edges) == 0 || o.loaded(o.current)), random: r.Random,
 	})
 	if err != nil {
 		return err

@@ -136,7 +136,8 @@ func isExpected(conditionType, reason string) bool {
 		return true
 	}
 	switch reason {
-	case signalrv1alpha1.ReasonRotating, signalrv1alpha1.ReasonConnecting, signalrv1alpha1.ReasonStopped,
+	case signalrv1alpha1.ReasonRotating, signalrv1alpha1.ReasonRotationQueued, signalrv1alpha1.ReasonConnecting,
+		signalrv1alpha1.ReasonStopped,
 		signalrv1alpha1.ReasonEndpointPending, signalrv1alpha1.ReasonNoServer:
 		return true
 	}

@@ -46,8 +46,6 @@ type keysInput struct {
 	remembered *keyState
 	// loaded tells that every edge has loaded the keys that the edges' Secret holds.
 	loaded bool
-	// shown tells that the status says RotationQueued already.
-	shown  bool
 	random io.Reader
 }
 
@@ -222,10 +220,6 @@ func (p *keysPlan) rotate(in keysInput) error {
 			p.queue(in)
 			continue
 		}
-		if in.loaded && !in.shown && p.follows(in, name) {
-			p.queue(in)
-			continue
-		}
 		if err := p.replace(in, name, 0, triggerNonce); err != nil {
 			return err
 		}
@@ -246,14 +240,10 @@ func (p *keysPlan) again(at time.Time) {
 	}
 }
 
-// busy tells whether the other key was replaced and is not loaded everywhere yet.
-func (p *keysPlan) busy(in keysInput, name string) bool { return !in.loaded && p.follows(in, name) }
-
-// follows tells whether the rotation of a key comes right behind that of the other one. The status then says
-// RotationQueued before it goes on, so that who watches sees that the first is loaded everywhere.
-func (p *keysPlan) follows(in keysInput, name string) bool {
+// busy tells whether the other key was replaced a moment ago and is not loaded everywhere yet.
+func (p *keysPlan) busy(in keysInput, name string) bool {
 	own, before := p.state.key(name).rotated, p.state.key(other(name)).rotated
-	return before.After(own) && in.now.Sub(before) < queueBound
+	return !in.loaded && before.After(own) && in.now.Sub(before) < queueBound
 }
 
 func other(name string) string {

@@ -126,13 +126,13 @@ var _ = Describe("keys", func() {
 		w.reconciled(ctx, "chat")
 		_, s = w.keyData(ctx, "chat")
 		Expect(s).To(Equal(oldSecondary), "no edge has loaded the first")
+		Expect(w.get(ctx, "chat")).To(haveCondition("KeysReady", "False", "RotationQueued"))
 
-		w.load(ctx, "chat")
 		w.clock.Step(2 * time.Second)
 		result := w.reconciled(ctx, "chat")
-		Expect(w.get(ctx, "chat")).To(haveCondition("KeysReady", "True", "RotationQueued"))
 		Expect(result.RequeueAfter).To(BeNumerically("<=", time.Second))
-		w.clock.Step(time.Second)
+		w.load(ctx, "chat")
+		w.clock.Step(2 * time.Second)
 		w.reconciled(ctx, "chat")
 		p2, s2 := w.keyData(ctx, "chat")
 		Expect(p2).To(Equal(p))
@@ -142,6 +142,21 @@ var _ = Describe("keys", func() {
 		w.clock.Step(2 * time.Second)
 		w.reconciled(ctx, "chat")
 		Expect(w.get(ctx, "chat")).To(haveCondition("KeysReady", "True", "Loaded"))
+	})
+
+	It("replaces both keys without delay where no edge runs", func(ctx SpecContext) {
+		w.create(ctx, build.Instance("chat"))
+		w.reconciled(ctx, "chat")
+		p, s := w.keyData(ctx, "chat")
+		w.clock.Step(time.Minute)
+		w.rotate(ctx, "chat", "1", "1")
+		w.reconciled(ctx, "chat")
+		Expect(w.get(ctx, "chat")).To(haveCondition("KeysReady", "False", "RotationQueued"))
+		w.clock.Step(time.Second)
+		w.reconciled(ctx, "chat")
+		p1, s1 := w.keyData(ctx, "chat")
+		Expect(p1).NotTo(Equal(p))
+		Expect(s1).NotTo(Equal(s))
 	})
 
 	It("does not wait for an edge that never answers to replace the other key", func(ctx SpecContext) {
