@@ -149,19 +149,21 @@ func (p *keysPlan) find(in keysInput) error {
 	}
 }
 
-// compare looks whether the Secret that users read is what it should be: it is written again when it is not. One that is
-// only behind, because a rotation could not be written to it yet, has the times of the rotation before.
+// compare looks whether the Secret that users read is what it should be: it is written again when it is not. One that
+// is only behind, because a rotation could not be written to it yet, has the times of the rotation before.
 func (p *keysPlan) compare(own *corev1.Secret) {
 	if own == nil {
 		p.restored = restoredKeys
 		return
 	}
+	inForce := &p.state
 	switch state, err := readKeysSecret(own); {
 	case err != nil:
 		p.restored, p.problem = restoredKeys, fmt.Sprintf("Secret %s cannot be used: %s: %s", own.Name, err, mended)
-	case state.primary.rotated.Equal(p.state.primary.rotated) && state.secondary.rotated.Equal(p.state.secondary.rotated) &&
-		(state.primary.value != p.state.primary.value || state.secondary.value != p.state.secondary.value):
-		p.restored, p.problem = restoredKeys, fmt.Sprintf("Secret %s has other keys than those in force: %s", own.Name, mended)
+	case !state.primary.rotated.Equal(inForce.primary.rotated), !state.secondary.rotated.Equal(inForce.secondary.rotated):
+	case state.primary.value != inForce.primary.value, state.secondary.value != inForce.secondary.value:
+		p.restored, p.problem = restoredKeys, fmt.Sprintf("Secret %s has other keys than those in force: %s", own.Name,
+			mended)
 	}
 }
 

@@ -134,8 +134,8 @@ func (r *Reconciler) observeChildren(ctx context.Context, o *observed) error {
 	return nil
 }
 
-// readChild reads a child from the cache. A Deployment that was there and is not in the cache is asked for: somebody may
-// have taken its labels away, and without it nobody knows which pods to leave alone.
+// readChild reads a child from the cache. A Deployment that was there and is not in the cache is asked for: somebody
+// may have taken its labels away, and without it nobody knows which pods to leave alone.
 func (r *Reconciler) readChild(ctx context.Context, o *observed, s slot, child client.Object) error {
 	key := types.NamespacedName{Namespace: o.instance.Namespace, Name: s.name}
 	err := r.Get(ctx, key, child)
@@ -198,8 +198,8 @@ func (o *observed) ownKeys() *corev1.Secret {
 	return o.trusted(o.ownSecret.secret, resources.PrimaryKeyEntry, resources.SecondaryKeyEntry)
 }
 
-// trusted returns a Secret if it is the instance's, or is about to be taken over and has one of the entries. One that an
-// earlier instance has left is not: its keys went with it.
+// trusted returns a Secret if it is the instance's, or is about to be taken over and has one of the entries. One that
+// an earlier instance has left is not: its keys went with it.
 func (o *observed) trusted(s *corev1.Secret, entries ...string) *corev1.Secret {
 	if s == nil {
 		return nil

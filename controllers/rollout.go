@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -57,14 +58,7 @@ type rollout struct {
 // spec, restart) applies a new template; a newer operator does only when asked, or when the instance leaves it to us.
 func (r *Reconciler) planRollout(ctx context.Context, o *observed, in resources.Input) (rollout, error) {
 	live, spec := o.deployment, &o.instance.Spec.Edge
-	recorded := recordedImage(o)
-	out := rollout{image: spec.Image, annotations: map[string]string{}}
-	if out.image == "" {
-		out.image = recorded
-	}
-	if out.image == "" {
-		out.image = r.EdgeImage
-	}
+	out := rollout{image: cmp.Or(spec.Image, recordedImage(o), r.EdgeImage), annotations: map[string]string{}}
 	asked := o.instance.Annotations[signalrv1alpha1.UpgradedAtAnnotation]
 	if asked != "" {
 		out.annotations[signalrv1alpha1.UpgradedAtAnnotation] = asked
@@ -78,7 +72,7 @@ func (r *Reconciler) planRollout(ctx context.Context, o *observed, in resources.
 		return out, err
 	}
 	newer := spec.Image == "" && (out.image != r.EdgeImage || out.template != nil)
-	if newer && !upgrade && spec.UpgradePolicy == signalrv1alpha1.UpgradePolicyAutomatic {
+	if newer && !upgrade {
 		admitted, err := r.admitUpgrade(ctx, o)
 		if err != nil {
 			return out, err
@@ -100,8 +94,7 @@ func (r *Reconciler) planRollout(ctx context.Context, o *observed, in resources.
 	case newer:
 		out.update = fmt.Sprintf("the operator builds the edges' pods in a newer way; a new value of the annotation %s "+
 			"upgrades to it", signalrv1alpha1.UpgradedAtAnnotation)
-	}
-	if newer && !upgrade || !newer && !o.workload.rolling() {
+	case !o.workload.rolling():
 		r.upgrades.leave(o.key())
 	}
 	if old := live.Annotations[resources.RevisionAnnotation]; old != out.revision && len(out.events) == 0 {
@@ -131,16 +124,15 @@ func (out *rollout) keepOrBuild(
 	return nil
 }
 
-// sizedFor returns for how many units the pods that run are sized, if that is all that is new about them: fewer units are
-// no reason to replace the only edge, and units come and go all day.
+// sizedFor returns for how many units the pods that run are sized, if nothing else about them is to change, else 0:
+// fewer units are no reason to replace the only edge, and units come and go all day.
 func sizedFor(in resources.Input, live *appsv1.Deployment) int64 {
-	var units int64
-	_, err := fmt.Sscanf(live.Annotations[sizeAnnotation], "%d/", &units)
-	if in.SizedFor = units; err != nil || live.Status.Replicas == 0 || live.Annotations[sizeAnnotation] != size(in, units) ||
+	_, err := fmt.Sscanf(live.Annotations[sizeAnnotation], "%d/", &in.SizedFor)
+	if err != nil || live.Status.Replicas == 0 || live.Annotations[sizeAnnotation] != size(in, in.SizedFor) ||
 		live.Annotations[resources.RevisionAnnotation] != resources.Revision(in) {
 		return 0
 	}
-	return units
+	return in.SizedFor
 }
 
 // size returns what sizeAnnotation says of pods sized for units.
@@ -206,9 +198,13 @@ func (u *upgrades) leave(key types.NamespacedName) {
 	delete(u.active, key)
 }
 
-// admitUpgrade tells whether an instance may be upgraded now: if fewer than upgradesAtOnce others are under way, those
-// included that an operator before this one has begun.
+// admitUpgrade tells whether an instance may be upgraded now: if that is its policy, and fewer than upgradesAtOnce
+// others are under way, those included that an operator before this one has begun.
 func (r *Reconciler) admitUpgrade(ctx context.Context, o *observed) (bool, error) {
+	if o.instance.Spec.Edge.UpgradePolicy != signalrv1alpha1.UpgradePolicyAutomatic {
+		r.upgrades.leave(o.key())
+		return false, nil
+	}
 	var all signalrv1alpha1.SignalRInstanceList
 	if err := r.List(ctx, &all); err != nil {
 		return false, fmt.Errorf("list instances: %w", err)

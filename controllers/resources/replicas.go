@@ -46,10 +46,10 @@ func PodUnits(in Input) int64 {
 	return units
 }
 
-// podUnits returns for how many units the spec asks an edge pod to be sized. One of several serves unitsPerPod. One that is alone
-// serves whatever the instance may come to: the most that autoscaling goes to, else spec.units, as unitsPerPod doubled
-// until it is enough or the tier has no more. It is never sized by the units in force: they change all day, and
-// another size is another pod.
+// podUnits returns for how many units the spec asks an edge pod to be sized. One of several serves unitsPerPod. One
+// that is alone serves whatever the instance may come to: the most that autoscaling goes to, else spec.units, as
+// unitsPerPod doubled until it is enough or the tier has no more. It is never sized by the units in force: they change
+// all day, and another size is another pod.
 func podUnits(spec *signalrv1alpha1.SignalRInstanceSpec, backplane bool) int64 {
 	if spec.Tier == signalrv1alpha1.TierFree {
 		return 1
