@@ -92,12 +92,23 @@ func (r *Reconciler) decide(ctx context.Context, o *observed) (*decision, error)
 	d.edgeEvents = append(d.edgeEvents, d.rollout.events...)
 	d.decideConfig(o)
 	d.decideEndpoint(o)
-	for _, err := range []error{imageTrouble(o.edges), replicaTrouble(o.deployment), d.scheduleTrouble()} {
+	for _, err := range []error{
+		imageTrouble(o.edges), replicaTrouble(o.deployment), certificateTrouble(o), d.scheduleTrouble(),
+	} {
 		if err != nil {
 			d.problems = append(d.problems, err)
 		}
 	}
 	return d, nil
+}
+
+func certificateTrouble(o *observed) error {
+	if !o.certificateMissing {
+		return nil
+	}
+	return stalled(signalrv1alpha1.ReasonInvalidReference,
+		"spec.exposure.tls.secretName: Secret %s is not there, and edges that end TLS wait for it",
+		o.instance.Spec.Exposure.TLS.SecretName)
 }
 
 func (d *decision) scheduleTrouble() error {

@@ -47,6 +47,9 @@ type observed struct {
 	// current is what the edges' Secret holds; nil when there is none or it is damaged.
 	current *keyState
 
+	// certificateMissing tells that edges wait for a Secret with a certificate that is not there.
+	certificateMissing bool
+
 	edges []edgeView
 	// installed tells which optional kinds the API server has.
 	installed map[schema.GroupVersionKind]bool
@@ -176,6 +179,9 @@ func (r *Reconciler) observeSecrets(ctx context.Context, o *observed) (err error
 			return err
 		}
 	}
+	if o.certificateMissing, err = r.certificateMissing(ctx, o); err != nil {
+		return err
+	}
 	if s := o.edgeKeys(); s != nil {
 		c, parseErr := config.Parse(s.Data[resources.ConfigFile])
 		if parseErr == nil {
@@ -186,6 +192,23 @@ func (r *Reconciler) observeSecrets(ctx context.Context, o *observed) (err error
 		}
 	}
 	return nil
+}
+
+// certificateMissing tells whether edges that do not start cannot, because the Secret that the spec names for them is
+// not there. It is mounted, and never read: its metadata tells.
+func (r *Reconciler) certificateMissing(ctx context.Context, o *observed) (bool, error) {
+	tls := o.instance.Spec.Exposure.TLS
+	if tls == nil || tls.Termination != signalrv1alpha1.TLSTerminationEdge || tls.SecretName == "" || o.stopped() ||
+		o.workload.ready > 0 {
+		return false, nil
+	}
+	seen := &metav1.PartialObjectMetadata{}
+	seen.SetGroupVersionKind(secretGVK)
+	err := r.Live.Get(ctx, types.NamespacedName{Namespace: o.instance.Namespace, Name: tls.SecretName}, seen)
+	if err == nil || apierrors.IsNotFound(err) {
+		return err != nil, nil
+	}
+	return false, fmt.Errorf("read metadata of Secret %s: %w", tls.SecretName, err)
 }
 
 // edgeKeys and ownKeys return our two Secrets as far as keys may be taken from them, else nil.

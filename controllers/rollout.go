@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -258,9 +259,14 @@ func replicaTrouble(d *appsv1.Deployment) error {
 		return nil
 	}
 	for _, c := range d.Status.Conditions {
-		if c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue && isRefusal(c.Message) {
+		_, why, forbidden := strings.Cut(c.Message, " is forbidden: ")
+		switch {
+		case c.Type != appsv1.DeploymentReplicaFailure || c.Status != corev1.ConditionTrue || !forbidden:
+		case strings.Contains(why, "no PriorityClass"):
+			return stalled(signalrv1alpha1.ReasonInvalidReference, "spec.edge.pod.priorityClassName: %s", why)
+		default:
 			return stalled(signalrv1alpha1.ReasonQuotaForbidden,
-				"edge pods are refused by a ResourceQuota or an admission policy of the namespace")
+				"edge pods are refused by a ResourceQuota or an admission policy of the namespace: %s", withoutUse(why))
 		}
 	}
 	return nil
