@@ -103,7 +103,7 @@ const (
 	ReasonLoaded = "Loaded"
 	// ReasonRotating says that a new key is on its way to the edges.
 	ReasonRotating = "Rotating"
-	// ReasonRotationQueued says that a new key is on its way to the edges, and that the other key is replaced next.
+	// ReasonRotationQueued says that a new key is on its way to the edges and the other key is replaced next.
 	ReasonRotationQueued = "RotationQueued"
 	// ReasonSecretInvalid says that the Secret is damaged; the last good keys stay in force.
 	ReasonSecretInvalid = "SecretInvalid"
