@@ -73,7 +73,7 @@ var _ = Describe("instances that cannot be as they are asked to be", func() {
 			w.create(ctx, build.Instance(name).With(change))
 		}
 		for name := range odd {
-			Eventually(func() int64 { return w.get(ctx, name).Status.ObservedGeneration }).WithTimeout(20 * time.Second).
+			Eventually(func() int64 { return w.get(ctx, name).Status.ObservedGeneration }).WithTimeout(20*time.Second).
 				Should(Equal(int64(1)), name)
 		}
 		w.rollOut(ctx, "unsupported")

@@ -72,7 +72,8 @@ func (r *Reconciler) planRollout(ctx context.Context, o *observed, in resources.
 	if err := out.keepOrBuild(in, live, r.buildEdges, false); err != nil {
 		return out, err
 	}
-	newer := spec.Image == "" && (out.image != r.EdgeImage || out.template != nil)
+	to := cmp.Or(spec.Image, r.EdgeImage)
+	newer := out.image != to || out.template != nil
 	if newer && !upgrade {
 		admitted, err := r.admitUpgrade(ctx, o)
 		if err != nil {
@@ -83,13 +84,14 @@ func (r *Reconciler) planRollout(ctx context.Context, o *observed, in resources.
 	switch {
 	case newer && upgrade:
 		from := out.image
-		out.image, out.template, out.revision = r.EdgeImage, nil, ""
+		out.image, out.template, out.revision = to, nil, ""
 		if err := out.keepOrBuild(in, live, r.buildEdges, true); err != nil {
 			return out, err
 		}
 		out.events = append(out.events, normal(eventUpgrading, "Upgrade",
 			"the edges are upgraded from image %s to %s, one at a time", from, out.image))
-	case newer && out.image != r.EdgeImage:
+	case newer && spec.Image != "": // the edge is the user's choice, and its pods are newer only when asked for
+	case newer && out.image != to:
 		out.update = fmt.Sprintf("the operator carries the edge image %s; a new value of the annotation %s upgrades to it",
 			r.EdgeImage, signalrv1alpha1.UpgradedAtAnnotation)
 	case newer:
@@ -202,7 +204,7 @@ func (u *upgrades) leave(key types.NamespacedName) {
 // admitUpgrade tells whether an instance may be upgraded now: if that is its policy, and fewer than upgradesAtOnce
 // others are under way, those included that an operator before this one has begun.
 func (r *Reconciler) admitUpgrade(ctx context.Context, o *observed) (bool, error) {
-	if o.instance.Spec.Edge.UpgradePolicy != signalrv1alpha1.UpgradePolicyAutomatic {
+	if e := o.instance.Spec.Edge; e.UpgradePolicy != signalrv1alpha1.UpgradePolicyAutomatic || e.Image != "" {
 		r.upgrades.leave(o.key())
 		return false, nil
 	}

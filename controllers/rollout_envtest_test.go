@@ -142,6 +142,19 @@ var _ = Describe("rollouts", func() {
 			Expect(in).To(haveCondition("UpdateAvailable", "True", "NewerEdge"))
 		})
 
+		It("come when asked for with an image of the user's too, and keep it", func(ctx SpecContext) {
+			const own = "example.com/own:1.0.0"
+			w.running(ctx, build.Instance("chat").With(func(in *signalrv1alpha1.SignalRInstance) { in.Spec.Edge.Image = own }))
+			w.upgrade()
+			w.settle(ctx, "chat")
+			Expect(w.template(ctx, "chat").HostUsers).To(BeNil())
+			w.annotate(ctx, "chat", signalrv1alpha1.UpgradedAtAnnotation, "2026-05-04")
+			in := w.settle(ctx, "chat")
+			Expect(w.template(ctx, "chat").HostUsers).NotTo(BeNil())
+			Expect(w.template(ctx, "chat").Containers[0].Image).To(Equal(own))
+			Expect(in).To(haveCondition("UpdateAvailable", "", ""))
+		})
+
 		It("come when asked for, once", func(ctx SpecContext) {
 			w.running(ctx, build.Instance("chat"))
 			w.upgrade()
