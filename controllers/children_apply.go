@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"strconv"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -55,6 +56,9 @@ func (r *Reconciler) applyKeys(ctx context.Context, o *observed, d *decision) er
 	edge, err := resources.EdgeSecretWith(d.input, d.edgeConfig)
 	if err != nil {
 		return stalled(signalrv1alpha1.ReasonInvalidReference, "the edges would refuse their configuration: %s", err)
+	}
+	if former := d.input.FormerHosts; len(former) > 0 && len(d.edgeConfig.Auth.AudienceHosts) == 0 {
+		edge.Annotations[formerHostsAnnotation] = strings.Join(former, ",")
 	}
 	if err := r.applySecret(ctx, o, d, edge, o.edgeSecret); err != nil {
 		return err

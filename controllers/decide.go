@@ -315,9 +315,7 @@ func (r *Reconciler) inputFor(o *observed, d *decision) resources.Input {
 	if d.keys.state.valid() {
 		in.Keys.Keys = d.keys.state.keys()
 	}
-	if o.config != nil {
-		in.FormerHosts = o.config.Auth.AudienceHosts
-	}
+	in.FormerHosts = o.formerHosts()
 	if s, ok := o.child(serviceGVK, resources.ServiceName(o.instance.Name)).(*corev1.Service); ok {
 		if given := s.Status.LoadBalancer.Ingress; len(given) > 0 {
 			in.PublicAddress = cmp.Or(given[0].Hostname, given[0].IP)
@@ -327,6 +325,21 @@ func (r *Reconciler) inputFor(o *observed, d *decision) resources.Input {
 		}
 	}
 	return in
+}
+
+// formerHostsAnnotation is on the edges' Secret while the instance has no host name: those that it had.
+const formerHostsAnnotation = signalrv1alpha1.GroupName + "/former-hosts"
+
+// formerHosts returns the host names that the instance has, or had when it had any.
+func (o *observed) formerHosts() []string {
+	if o.config == nil {
+		return nil
+	}
+	if hosts := o.config.Auth.AudienceHosts; len(hosts) > 0 {
+		return hosts
+	}
+	former := o.edgeSecret.secret.Annotations[formerHostsAnnotation]
+	return strings.FieldsFunc(former, func(r rune) bool { return r == ',' })
 }
 
 // decideCertificates takes the backplane's certificates from its Secret, or makes new ones when it is time.
