@@ -25,7 +25,7 @@ var byAdmission = []grantKey{
 var conditionsWanted = []string{
 	"BackplaneReady=False Connecting", "BackplaneReady=False Lost", "BackplaneReady=False UnsupportedByEdge",
 	"BackplaneReady=True Connected", "BackplaneReady=True NotNeeded",
-	"KeysReady=False Rotating", "KeysReady=False SecretInvalid", "KeysReady=True Loaded", "KeysReady=True RotationQueued",
+	"KeysReady=False Rotating", "KeysReady=False RotationQueued", "KeysReady=False SecretInvalid", "KeysReady=True Loaded",
 	"Paused=True Annotation",
 	"QuotaHealthy=False ConnectionQuotaFull", "QuotaHealthy=False ConnectionQuotaHigh",
 	"QuotaHealthy=False MessageQuotaFull", "QuotaHealthy=False MessageQuotaHigh", "QuotaHealthy=True WithinQuota",

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"maps"
 	"strconv"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -58,17 +60,28 @@ func (r *Reconciler) applyKeys(ctx context.Context, o *observed, d *decision) er
 			return stalled(signalrv1alpha1.ReasonInvalidReference, "the edges would refuse their configuration: %s", err)
 		}
 	}
-	if err := r.applySecret(ctx, o, d, resources.EdgeSecretWith(d.input, file), o.edgeSecret); err != nil {
+	edge := resources.EdgeSecretWith(d.input, file)
+	if former := d.input.FormerHosts; len(former) > 0 && len(d.edgeConfig.Auth.AudienceHosts) == 0 {
+		metav1.SetMetaDataAnnotation(&edge.ObjectMeta, formerHostsAnnotation, strings.Join(former, ","))
+	}
+	if err := r.applySecret(ctx, o, d, edge, o.edgeSecret); err != nil {
 		return err
 	}
 	d.done = append(d.done, d.keyEvents...)
 	state := d.keys.state.clone()
-	o.memory.keys = &state
+	o.memory.keys, d.keysWritten = &state, true
 	for _, rotated := range d.keys.rotated {
 		r.Metrics.rotations.WithLabelValues(rotated.trigger).Inc()
 	}
-	if own := resources.KeysSecret(d.input); own != nil {
-		return r.applySecret(ctx, o, d, own, o.ownSecret)
+	own := resources.KeysSecret(d.input)
+	if own == nil {
+		return nil
+	}
+	if err := r.applySecret(ctx, o, d, own, o.ownSecret); err != nil {
+		return err
+	}
+	if d.keys.restored == restoredKeys {
+		d.done = append(d.done, secretRestored())
 	}
 	return nil
 }
@@ -80,10 +93,7 @@ func (r *Reconciler) applySecret(ctx context.Context, o *observed, d *decision, 
 	if v.secret != nil {
 		live, s.ResourceVersion = v.secret, v.secret.ResourceVersion
 	}
-	if err := r.claim(o, d, secretGVK.Kind, s.Name, live); err != nil {
-		return err
-	}
-	return r.applier.apply(ctx, s, live)
+	return r.claim(o, d, secretGVK.Kind, s.Name, live, func() error { return r.applier.apply(ctx, s, live) })
 }
 
 // build returns the children that should exist but the key Secrets, in the order in which they are applied.
@@ -141,29 +151,31 @@ func (r *Reconciler) applyChild(ctx context.Context, o *observed, d *decision, o
 			return id, err
 		}
 	}
-	if err := r.claim(o, d, gvk.Kind, id.Name, live); err != nil {
-		return id, err
-	}
-	err = r.applier.apply(ctx, object, live)
-	if kindMissing(err) { // removed a moment ago
+	err = r.claim(o, d, gvk.Kind, id.Name, live, func() error { return r.applier.apply(ctx, object, live) })
+	if kindMissing(err) || optional(gvk) && apierrors.IsNotFound(err) { // removed a moment ago
 		r.kinds.gone(gvk)
 		return id, nil
 	}
 	return id, err
 }
 
-// claim tells whether a live object may be applied over.
-func (r *Reconciler) claim(o *observed, d *decision, kind, name string, live metav1.Object) error {
+// claim calls apply if the live object may be applied over.
+func (r *Reconciler) claim(
+	o *observed, d *decision, kind, name string, live metav1.Object, apply func() error,
+) error {
 	if live == nil {
-		return nil
+		return apply()
 	}
 	switch belongs(live, kind, o.instance) {
 	case ours, retained:
-		return nil
+		return apply()
 	case orphaned:
 		return waitFor(orphanWait, "%s of an earlier instance is being deleted", describe(kind, name))
 	case foreign:
 		if o.adopts() && metav1.GetControllerOfNoCopy(live) == nil {
+			if err := apply(); err != nil {
+				return err
+			}
 			d.done = append(d.done, normal(eventAdopted, "Adopt", "%s was taken over", describe(kind, name)))
 			return nil
 		}

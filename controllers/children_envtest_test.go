@@ -134,6 +134,23 @@ var _ = Describe("children", func() {
 		}
 	})
 
+	It("accept tokens for every host name that the instance has had", func(ctx SpecContext) {
+		w.running(ctx, build.Instance("chat").Exposure(ingress))
+		for _, host := range []string{"", "new.example.com"} {
+			w.change(ctx, "chat", func(in *signalrv1alpha1.SignalRInstance) { in.Spec.Exposure.Type = "None" })
+			w.change(ctx, "chat", func(in *signalrv1alpha1.SignalRInstance) { in.Spec.Exposure.HostName = host })
+			w.settle(ctx, "chat")
+			w.restart()
+			w.settle(ctx, "chat")
+			hosts := w.edgeConfig(ctx, "chat").Auth.AudienceHosts
+			if host == "" {
+				Expect(hosts).To(BeEmpty(), "any")
+				continue
+			}
+			Expect(hosts).To(ContainElements("chat.example.com", host))
+		}
+	})
+
 	It("change their type and back", func(ctx SpecContext) {
 		w.running(ctx, build.Instance("chat"))
 		for _, kind := range []signalrv1alpha1.ExposureType{"LoadBalancer", "NodePort", "None", "LoadBalancer", "None"} {

@@ -175,19 +175,18 @@ func progressOf(err error) string {
 }
 
 func judgeKeys(f *findings) verdict {
+	idle := f.stopped() && len(f.edges) == 0
 	switch {
 	case f.keys.problem != "":
 		return isFalse(signalrv1alpha1.ReasonSecretInvalid, "%s", f.keys.problem)
 	case !f.keys.state.valid():
 		return isFalse(signalrv1alpha1.ReasonSecretInvalid, "there are no keys yet")
-	case f.stopped() && len(f.edges) == 0:
-		return isTrue(signalrv1alpha1.ReasonLoaded, "the keys are good; no edge runs that would have to load them")
-	case !f.loadedAll && f.keys.queued:
-		return isFalse(signalrv1alpha1.ReasonRotating, "a new key is on its way to the edges; the other one follows")
-	case !f.loadedAll:
-		return isFalse(signalrv1alpha1.ReasonRotating, "the keys are on their way to the edges")
 	case f.keys.queued:
-		return isTrue(signalrv1alpha1.ReasonRotationQueued, "every edge has loaded the keys; the other key is replaced next")
+		return isFalse(signalrv1alpha1.ReasonRotationQueued, "a new key is on its way to the edges; the other one follows")
+	case !f.loadedAll && !idle:
+		return isFalse(signalrv1alpha1.ReasonRotating, "the keys are on their way to the edges")
+	case idle:
+		return isTrue(signalrv1alpha1.ReasonLoaded, "the keys are good; no edge runs that would have to load them")
 	default:
 		return isTrue(signalrv1alpha1.ReasonLoaded, "every edge has loaded the keys")
 	}
@@ -202,8 +201,8 @@ func judgeBackplane(f *findings) verdict {
 		return isTrue(signalrv1alpha1.ReasonNotNeeded, "one edge serves everything")
 	case f.stopped():
 		return isTrue(signalrv1alpha1.ReasonNotNeeded, "no edge runs")
-	case f.workload.ready > 0 && f.workload.ready == f.workload.replicas &&
-		(mode != signalrv1alpha1.BackplaneManaged || f.backplaneReady() >= 2): // a majority of three
+	// An edge that has lost the backplane is not ready. One that is being started is not ready either: that is no loss.
+	case f.workload.ready > 0 && (mode != signalrv1alpha1.BackplaneManaged || f.backplaneReady() >= 2): // of three
 		return isTrue(signalrv1alpha1.ReasonConnected, "every edge is connected to the backplane")
 	}
 	old := meta.FindStatusCondition(f.instance.Status.Conditions, signalrv1alpha1.ConditionBackplaneReady)

@@ -3,6 +3,8 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -146,6 +148,23 @@ var _ = Describe("conditions", func() {
 			Expect(in).To(haveCondition("Reconciling", "", ""))
 			Expect(string(w.edgeConfig(ctx, "chat").ServiceMode)).To(Equal("Default"))
 			Expect(w.pods(ctx, "chat")[0].Name).To(Equal(pod))
+
+			By("a new operator that cannot ask them")
+			w.edges.each(func(e *playedEdge) { e.silent = true })
+			w.restart()
+			in = w.poll(ctx, "chat")
+			Expect(in).To(haveCondition("Ready", "False", "UnsupportedByEdge"))
+			Expect(in).To(haveCondition("Reconciling", "", ""))
+			w.edges.each(func(e *playedEdge) { e.silent = false })
+			w.poll(ctx, "chat")
+
+			By("a moment without edges")
+			template := w.deployment(ctx, "chat").Spec.Template
+			w.kill(ctx, &w.pods(ctx, "chat")[0])
+			Expect(w.poll(ctx, "chat")).To(haveCondition("Ready", "False", "UnsupportedByEdge"))
+			Expect(w.deployment(ctx, "chat").Spec.Template).To(Equal(template))
+			w.rollOut(ctx, "chat")
+			pod = w.pods(ctx, "chat")[0].Name
 			Expect(mode(signalrv1alpha1.ServiceModeDefault)).To(haveCondition("Ready", "True", "Serving"))
 			Expect(w.pods(ctx, "chat")[0].Name).To(Equal(pod))
 			serverless := func(e *playedEdge) {
@@ -401,6 +420,21 @@ var _ = Describe("conditions", func() {
 			Expect(in.Status.Edge.Replicas).To(Equal(int32(1)))
 			Expect(in.Status.Backplane.Mode).To(Equal(signalrv1alpha1.BackplaneManaged), "never back by itself")
 		})
+	})
+
+	It("tells each warning once, those about annotations too", func(ctx SpecContext) {
+		w.running(ctx, build.Instance("chat"))
+		w.change(ctx, "chat", func(in *signalrv1alpha1.SignalRInstance) { in.Spec.Edge.DrainSeconds = 5 })
+		w.settle(ctx, "chat")
+		w.annotate(ctx, "chat", signalrv1alpha1.PausedAnnotation, "yes")
+		w.settle(ctx, "chat")
+		w.poll(ctx, "chat")
+		w.restart()
+		w.poll(ctx, "chat")
+		Expect(w.events.list()).To(ContainElement(HavePrefix("Warning SpecUnwise: spec.edge.drainSeconds")))
+		Expect(w.events.list()).To(ContainElement(HavePrefix("Warning SpecUnwise: metadata.annotations")))
+		said := slices.DeleteFunc(w.events.list(), func(e string) bool { return !strings.HasPrefix(e, "Warning SpecUnwise") })
+		Expect(said).To(HaveLen(2))
 	})
 
 	Describe("Paused", func() {

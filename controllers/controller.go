@@ -105,6 +105,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, nil // the garbage collector and the pods' own drain do the rest
 	}
 	if instance.Annotations[signalrv1alpha1.PausedAnnotation] == "true" {
+		r.upgrades.leave(req.NamespacedName) // nobody looks when it is over
 		return r.result(nil, time.Time{}, r.sayPaused(ctx, &instance))
 	}
 	o, err := r.observe(ctx, &instance)

@@ -29,6 +29,8 @@ type decision struct {
 	keys       keysPlan
 	keysSecret string
 	loadedAll  bool
+	// keysWritten tells that the edges' Secret holds them.
+	keysWritten bool
 
 	use     use
 	scaling autoscale.Decision
@@ -83,6 +85,7 @@ func (r *Reconciler) decide(ctx context.Context, o *observed) (*decision, error)
 		return nil, err
 	}
 	d.input.Image, d.input.Revision, d.input.Template = d.rollout.image, d.rollout.revision, d.rollout.template
+	d.input.SizedFor = d.rollout.sizedFor
 	if err := d.decideCertificates(o); err != nil {
 		return nil, err
 	}
@@ -91,12 +94,23 @@ func (r *Reconciler) decide(ctx context.Context, o *observed) (*decision, error)
 	d.decideConfig(o)
 	d.awaitEdges(o)
 	d.decideEndpoint(o)
-	for _, err := range []error{imageTrouble(o.edges), replicaTrouble(o.deployment), d.scheduleTrouble()} {
+	for _, err := range []error{
+		imageTrouble(o.edges), replicaTrouble(o.deployment), certificateTrouble(o), d.scheduleTrouble(),
+	} {
 		if err != nil {
 			d.problems = append(d.problems, err)
 		}
 	}
 	return d, nil
+}
+
+func certificateTrouble(o *observed) error {
+	if !o.certificateMissing {
+		return nil
+	}
+	return stalled(signalrv1alpha1.ReasonInvalidReference,
+		"spec.exposure.tls.secretName: Secret %s is not there, and edges that end TLS wait for it",
+		o.instance.Spec.Exposure.TLS.SecretName)
 }
 
 func (d *decision) scheduleTrouble() error {
@@ -114,13 +128,10 @@ func (d *decision) again(at time.Time) {
 }
 
 func (r *Reconciler) decideKeys(o *observed, d *decision) (err error) {
-	shown := meta.FindStatusCondition(o.instance.Status.Conditions, signalrv1alpha1.ConditionKeysReady)
 	d.keys, err = planKeys(keysInput{
 		now: o.now.Time, spec: &o.instance.Spec.Auth.AccessKeys, config: o.config,
-		edge: o.edgeSecret.secret, own: o.ownSecret.secret, user: o.userSecret.secret, remembered: o.memory.keys,
-		loaded: o.current != nil && (len(o.edges) == 0 || o.loaded(o.current)),
-		shown:  shown != nil && shown.Reason == signalrv1alpha1.ReasonRotationQueued,
-		random: r.Random,
+		edge: o.edgeKeys(), own: o.ownKeys(), user: o.userSecret.secret, remembered: o.memory.keys,
+		loaded: o.current != nil && (len(o.edges) == 0 || o.loaded(o.current)), random: r.Random,
 	})
 	if err != nil {
 		return err
@@ -128,6 +139,9 @@ func (r *Reconciler) decideKeys(o *observed, d *decision) (err error) {
 	d.loadedAll = o.loaded(&d.keys.state)
 	d.keyEvents = keyEvents(&d.keys, d.keysSecret)
 	d.again(d.keys.next)
+	if d.keys.scheduleProblem != "" {
+		d.problems = append(d.problems, stalled(signalrv1alpha1.ReasonInvalidReference, "%s", d.keys.scheduleProblem))
+	}
 	if d.keys.invalidReference {
 		d.problems = append(d.problems, stalled(signalrv1alpha1.ReasonInvalidReference, "%s", d.keys.problem))
 	}
@@ -149,33 +163,55 @@ func (d *decision) learnCapabilities(o *observed) {
 		understood = min(understood, e.status.ConfigVersion)
 		n++
 	}
-	if n == 0 {
-		// After a restart, with edges that cannot be asked: several edges or a backplane are proof of one thing at least.
-		if o.memory.capabilities == nil && (o.workload.desired > 1 ||
-			o.instance.Status.Backplane.Mode == signalrv1alpha1.BackplaneManaged) {
-			o.memory.capabilities = []string{resources.CapabilityBackplane}
-		}
-		return
-	}
-	o.memory.capabilities, o.memory.configVersion = common, understood
-	mode := o.instance.Spec.ServiceMode
 	switch {
-	case !slices.Contains(common, "mode/"+string(mode)):
-		if o.config != nil && slices.Contains(common, "mode/"+string(o.config.ServiceMode)) {
+	case n > 0:
+		o.memory.capabilities, o.memory.configVersion = common, understood
+	case o.memory.capabilities == nil:
+		o.memory.capabilities = o.proven()
+	}
+	mode := o.instance.Spec.ServiceMode
+	switch can := o.memory.capabilities; {
+	case !slices.ContainsFunc(can, isMode): // nothing is known
+	case !slices.Contains(can, modeCapability(mode)):
+		if o.config != nil && slices.Contains(can, modeCapability(signalrv1alpha1.ServiceMode(o.config.ServiceMode))) {
 			d.serveOn = signalrv1alpha1.ServiceMode(o.config.ServiceMode)
 		}
 		d.unsupported = fmt.Sprintf("spec.serviceMode: the running edge cannot serve %s: it says so of none but %s", mode,
-			modesOf(common))
-	case understood < resources.OldestConfigVersion:
+			modesOf(can))
+	case n > 0 && understood < resources.OldestConfigVersion:
 		d.unsupported = "spec.edge.image: the running edge understands only configurations older than this operator writes"
 	}
 }
+
+// proven returns what edges that cannot be asked can do all the same, after a restart: what they were seen to do, and
+// what they were seen not to do.
+func (o *observed) proven() []string {
+	var can []string
+	st := &o.instance.Status
+	if o.workload.desired > 1 || st.Backplane.Mode == signalrv1alpha1.BackplaneManaged ||
+		st.Backplane.Mode == signalrv1alpha1.BackplaneExternal {
+		can = append(can, resources.CapabilityBackplane)
+	}
+	ready := meta.FindStatusCondition(st.Conditions, signalrv1alpha1.ConditionReady)
+	if o.config != nil && string(o.config.ServiceMode) != string(o.instance.Spec.ServiceMode) && ready != nil &&
+		ready.Reason == signalrv1alpha1.ReasonUnsupportedByEdge {
+		can = append(can, modeCapability(signalrv1alpha1.ServiceMode(o.config.ServiceMode)))
+	}
+	return can
+}
+
+// modePrefix begins the capability to serve in a service mode.
+const modePrefix = "mode/"
+
+func modeCapability(mode signalrv1alpha1.ServiceMode) string { return modePrefix + string(mode) }
+
+func isMode(capability string) bool { return strings.HasPrefix(capability, modePrefix) }
 
 // modesOf names the service modes among capabilities.
 func modesOf(capabilities []string) string {
 	var modes []string
 	for _, c := range capabilities {
-		if mode, ok := strings.CutPrefix(c, "mode/"); ok {
+		if mode, ok := strings.CutPrefix(c, modePrefix); ok {
 			modes = append(modes, mode)
 		}
 	}
@@ -240,9 +276,9 @@ func (d *decision) decideEdges(o *observed) {
 	case d.wanted < w.desired && (o.unreachable() > 0 || w.rolling()):
 		d.replicas = w.desired // blind, or busy: nothing goes in
 	default:
-		d.replicas, d.marks = scaleIn(w.desired, d.wanted, o.edges)
+		d.replicas, d.marks = scaleIn(w.desired, w.replicas, d.wanted, o.edges)
 	}
-	if d.replicas != d.wanted {
+	if len(d.marks) > 0 {
 		d.again(o.now.Add(eagerInterval))
 	}
 	if w.exists && w.desired != d.replicas {
@@ -281,9 +317,7 @@ func (r *Reconciler) inputFor(o *observed, d *decision) resources.Input {
 	if d.keys.state.valid() {
 		in.Keys.Keys = d.keys.state.keys()
 	}
-	if o.config != nil {
-		in.FormerHosts = o.config.Auth.AudienceHosts
-	}
+	in.FormerHosts = o.formerHosts()
 	if s, ok := o.child(serviceGVK, resources.ServiceName(o.instance.Name)).(*corev1.Service); ok {
 		if given := s.Status.LoadBalancer.Ingress; len(given) > 0 {
 			in.PublicAddress = cmp.Or(given[0].Hostname, given[0].IP)
@@ -293,6 +327,21 @@ func (r *Reconciler) inputFor(o *observed, d *decision) resources.Input {
 		}
 	}
 	return in
+}
+
+// formerHostsAnnotation is on the edges' Secret while the instance has no host name: those that it had.
+const formerHostsAnnotation = signalrv1alpha1.GroupName + "/former-hosts"
+
+// formerHosts returns the host names that the instance has, or had when it had any.
+func (o *observed) formerHosts() []string {
+	if o.config == nil {
+		return nil
+	}
+	if hosts := o.config.Auth.AudienceHosts; len(hosts) > 0 {
+		return hosts
+	}
+	former := o.edgeSecret.secret.Annotations[formerHostsAnnotation]
+	return strings.FieldsFunc(former, func(r rune) bool { return r == ',' })
 }
 
 // decideCertificates takes the backplane's certificates from its Secret, or makes new ones when it is time.
@@ -378,9 +427,13 @@ func (d *decision) decideEndpoint(o *observed) {
 	}
 }
 
-// child returns a live child, nil when it does not exist.
+// child returns a live child, nil when it does not exist. What is in its place and not the instance's says nothing.
 func (o *observed) child(gvk schema.GroupVersionKind, name string) any {
-	return o.children[childID{gvk.GroupKind(), types.NamespacedName{Namespace: o.instance.Namespace, Name: name}}]
+	live, ok := o.children[childID{gvk.GroupKind(), types.NamespacedName{Namespace: o.instance.Namespace, Name: name}}]
+	if !ok || belongs(live, gvk.Kind, o.instance) != ours {
+		return nil
+	}
+	return live
 }
 
 // routeAccepted tells whether any parent has accepted a route.

@@ -2,8 +2,11 @@ package controllers
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -206,6 +209,21 @@ var _ = Describe("when the API server fails", func() {
 		d := w.deployment(ctx, "chat")
 		Expect(d.Spec.Template.Spec.Containers[0].Image).To(Equal(newerImage))
 		Expect(d.Generation).To(Equal(upgraded))
+	})
+
+	It("to know a kind that it knew, the rest goes on", func(ctx SpecContext) {
+		w.create(ctx, build.Instance("chat"))
+		w.write = &interceptor.Funcs{Apply: func(
+			ctx context.Context, c client.WithWatch, o runtime.ApplyConfiguration, opts ...client.ApplyOption,
+		) error {
+			text, err := json.Marshal(o)
+			Expect(err).NotTo(HaveOccurred())
+			if strings.Contains(string(text), `"kind":"ServiceMonitor"`) {
+				return apierrors.NewGenericServerResponse(http.StatusNotFound, "patch", someResource, "chat", "", 0, true)
+			}
+			return c.Apply(ctx, o, opts...)
+		}}
+		Expect(w.settle(ctx, "chat")).To(haveCondition("Ready", "True", "Serving"))
 	})
 
 	It("to read something, nothing is decided without it", func(ctx SpecContext) {

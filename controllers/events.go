@@ -19,7 +19,6 @@ const (
 	eventScaled         = "Scaled"
 	eventEdgesScaled    = "EdgesScaled"
 	eventUpgrading      = "Upgrading"
-	eventRestarting     = "Restarting"
 	eventRollingOut     = "RollingOut"
 	eventAdopted        = "Adopted"
 	eventResumed        = "Resumed"
@@ -62,15 +61,19 @@ func keyEvents(p *keysPlan, keysSecret string) []event {
 	if p.generated {
 		out = append(out, normal(eventKeysGenerated, "GenerateKeys", "two access keys were made: Secret %s", keysSecret))
 	}
-	if p.restored != "" {
-		out = append(out, warning(eventSecretRestored, "RestoreSecret",
-			"a key Secret was missing or damaged and was written again with the keys in force"))
+	if p.restored == restoredEdge {
+		out = append(out, secretRestored())
 	}
 	for _, r := range p.rotated {
 		out = append(out, normal(eventKeyRotated, "RotateKey", "the %s key was replaced (%s): %s", r.name, r.trigger,
 			r.fingerprint))
 	}
 	return out
+}
+
+func secretRestored() event {
+	return warning(eventSecretRestored, "RestoreSecret",
+		"a key Secret was missing or damaged and was written again with the keys in force")
 }
 
 // conditionEvents tells which conditions have changed, given what they were before.
@@ -133,7 +136,8 @@ func isExpected(conditionType, reason string) bool {
 		return true
 	}
 	switch reason {
-	case signalrv1alpha1.ReasonRotating, signalrv1alpha1.ReasonConnecting, signalrv1alpha1.ReasonStopped,
+	case signalrv1alpha1.ReasonRotating, signalrv1alpha1.ReasonRotationQueued, signalrv1alpha1.ReasonConnecting,
+		signalrv1alpha1.ReasonStopped,
 		signalrv1alpha1.ReasonEndpointPending, signalrv1alpha1.ReasonNoServer:
 		return true
 	}

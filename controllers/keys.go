@@ -18,10 +18,19 @@ import (
 // reached must not keep a leaked key in force.
 const queueBound = 5 * time.Minute
 
+// mended is what comes of a Secret of ours that is damaged while there are good keys.
+const mended = "it is written again, and the last good keys stay in force"
+
 // Triggers of a rotation, as the metric has them.
 const (
 	triggerNonce    = "nonce"
 	triggerSchedule = "schedule"
+)
+
+// Which of our Secrets is brought back.
+const (
+	restoredKeys = "keys"
+	restoredEdge = "edge"
 )
 
 // keysInput is everything that the keys of an instance depend on.
@@ -30,14 +39,13 @@ type keysInput struct {
 	spec *signalrv1alpha1.AccessKeysSpec
 	// config is the configuration in the edges' Secret, nil when it cannot be read.
 	config *config.Config
-	// edge and own are the Secrets that we write, user the one that the spec names; nil when they are not there.
+	// edge and own are the Secrets that we write, user the one that the spec names; nil when they are not there, or not
+	// ours to take keys from.
 	edge, own, user *corev1.Secret
 	// remembered is what this process last put in force, nil after a restart.
 	remembered *keyState
 	// loaded tells that every edge has loaded the keys that the edges' Secret holds.
 	loaded bool
-	// shown tells that the status says RotationQueued already.
-	shown  bool
 	random io.Reader
 }
 
@@ -46,12 +54,14 @@ type keysPlan struct {
 	state keyState
 	// problem says what is wrong with a Secret; the keys of state are in force all the same, if they are valid.
 	problem string
+	// scheduleProblem says why the schedule is not followed.
+	scheduleProblem string
 	// invalidReference tells that the problem is with a Secret of the user's.
 	invalidReference bool
 	// queued tells that a rotation waits for another.
 	queued    bool
 	generated bool
-	restored  string // which of our Secrets was brought back: its part of the name
+	restored  string // which of our Secrets is brought back: restoredKeys, restoredEdge or none
 	rotated   []rotation
 	// next is when to look again, the zero time when nothing is due.
 	next time.Time
@@ -104,21 +114,24 @@ func (p *keysPlan) find(in keysInput) error {
 		state, err := readEdgeSecret(in.edge, in.config)
 		if err == nil {
 			p.state = state
-			if in.own == nil && in.spec.ExistingSecretRef == nil {
-				p.restored = "keys"
+			if in.spec.ExistingSecretRef == nil {
+				p.compare(in.own)
 			}
 			return nil
 		}
 		damaged = err
 	}
+	if damaged != nil {
+		p.problem = fmt.Sprintf("Secret %s cannot be used: %s: %s", in.edge.Name, damaged, mended)
+	}
 	if in.remembered != nil && in.remembered.valid() {
-		p.state, p.restored = in.remembered.clone(), "edge"
+		p.state, p.restored = in.remembered.clone(), restoredEdge
 		return nil
 	}
-	if in.own != nil {
+	if in.own != nil && in.spec.ExistingSecretRef == nil { // else its keys are no longer in force
 		state, err := readKeysSecret(in.own)
 		if err == nil {
-			p.state, p.restored = state, "edge"
+			p.state, p.restored = state, restoredEdge
 			return nil
 		}
 		damaged = err
@@ -133,6 +146,24 @@ func (p *keysPlan) find(in keysInput) error {
 		return nil
 	default:
 		return p.generate(in)
+	}
+}
+
+// compare looks whether the Secret that users read is what it should be: it is written again when it is not. One that
+// is only behind, because a rotation could not be written to it yet, has the times of the rotation before.
+func (p *keysPlan) compare(own *corev1.Secret) {
+	if own == nil {
+		p.restored = restoredKeys
+		return
+	}
+	inForce := &p.state
+	switch state, err := readKeysSecret(own); {
+	case err != nil:
+		p.restored, p.problem = restoredKeys, fmt.Sprintf("Secret %s cannot be used: %s: %s", own.Name, err, mended)
+	case !state.primary.rotated.Equal(inForce.primary.rotated), !state.secondary.rotated.Equal(inForce.secondary.rotated):
+	case state.primary.value != inForce.primary.value, state.secondary.value != inForce.secondary.value:
+		p.restored, p.problem = restoredKeys, fmt.Sprintf("Secret %s has other keys than those in force: %s", own.Name,
+			mended)
 	}
 }
 
@@ -151,7 +182,9 @@ func (p *keysPlan) generate(in keysInput) error {
 // takeUser puts the keys of the user's Secret in force if they are good, else leaves those that were.
 func (p *keysPlan) takeUser(in keysInput) {
 	name := in.spec.ExistingSecretRef.Name
-	p.state.schedule, p.state.scheduled, p.restored = "", time.Time{}, ""
+	p.state.schedule, p.state.scheduled, p.restored, p.problem = "", time.Time{}, "", ""
+	// Nothing is rotated here, and nothing shall be that was asked for before, when the keys are the operator's again.
+	p.state.primary.nonce, p.state.secondary.nonce = in.spec.Rotation.PrimaryNonce, in.spec.Rotation.SecondaryNonce
 	kept := "the last good keys stay in force"
 	if !p.state.valid() {
 		kept = "there are no other keys"
@@ -189,10 +222,6 @@ func (p *keysPlan) rotate(in keysInput) error {
 			p.queue(in)
 			continue
 		}
-		if in.loaded && !in.shown && p.follows(in, name) {
-			p.queue(in)
-			continue
-		}
 		if err := p.replace(in, name, 0, triggerNonce); err != nil {
 			return err
 		}
@@ -213,14 +242,10 @@ func (p *keysPlan) again(at time.Time) {
 	}
 }
 
-// busy tells whether the other key was replaced and is not loaded everywhere yet.
-func (p *keysPlan) busy(in keysInput, name string) bool { return !in.loaded && p.follows(in, name) }
-
-// follows tells whether the rotation of a key comes right behind that of the other one. The status then says
-// RotationQueued before it goes on, so that who watches sees that the first is loaded everywhere.
-func (p *keysPlan) follows(in keysInput, name string) bool {
+// busy tells whether the other key was replaced a moment ago and is not loaded everywhere yet.
+func (p *keysPlan) busy(in keysInput, name string) bool {
 	own, before := p.state.key(name).rotated, p.state.key(other(name)).rotated
-	return before.After(own) && in.now.Sub(before) < queueBound
+	return !in.loaded && before.After(own) && in.now.Sub(before) < queueBound
 }
 
 func other(name string) string {
@@ -267,12 +292,13 @@ func (p *keysPlan) rotateBySchedule(in keysInput) error {
 	}
 	schedule, err := cron.ParseStandard(expression)
 	if err != nil || strings.Contains(expression, "TZ=") {
-		p.problem = "spec.auth.accessKeys.rotation.schedule is no cron expression of five fields"
+		p.scheduleProblem = "spec.auth.accessKeys.rotation.schedule: no cron expression of five fields, as \"0 3 1 * *\", " +
+			"with ranges that go up: no key is replaced by it"
 		return nil //nolint:nilerr // said in the status; the keys in force stay
 	}
 	due := schedule.Next(p.state.scheduled.UTC())
 	if due.IsZero() {
-		p.problem = "spec.auth.accessKeys.rotation.schedule never comes round"
+		p.scheduleProblem = "spec.auth.accessKeys.rotation.schedule: never comes round: no key is replaced by it"
 		return nil
 	}
 	if in.now.Before(due) {

@@ -9,6 +9,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signalrv1alpha1 "github.com/signalr-operator/signalr-operator/api/v1alpha1"
@@ -148,13 +149,13 @@ var _ = Describe("keys", func() {
 		w.reconciled(ctx, "chat")
 		_, s = w.keyData(ctx, "chat")
 		Expect(s).To(Equal(oldSecondary), "no edge has loaded the first")
+		Expect(w.get(ctx, "chat")).To(haveCondition("KeysReady", "False", "RotationQueued"))
 
-		w.load(ctx, "chat")
 		w.clock.Step(2 * time.Second)
 		result := w.reconciled(ctx, "chat")
-		Expect(w.get(ctx, "chat")).To(haveCondition("KeysReady", "True", "RotationQueued"))
 		Expect(result.RequeueAfter).To(BeNumerically("<=", time.Second))
-		w.clock.Step(time.Second)
+		w.load(ctx, "chat")
+		w.clock.Step(2 * time.Second)
 		w.reconciled(ctx, "chat")
 		p2, s2 := w.keyData(ctx, "chat")
 		Expect(p2).To(Equal(p))
@@ -164,6 +165,21 @@ var _ = Describe("keys", func() {
 		w.clock.Step(2 * time.Second)
 		w.reconciled(ctx, "chat")
 		Expect(w.get(ctx, "chat")).To(haveCondition("KeysReady", "True", "Loaded"))
+	})
+
+	It("replaces both keys without delay where no edge runs", func(ctx SpecContext) {
+		w.create(ctx, build.Instance("chat"))
+		w.reconciled(ctx, "chat")
+		p, s := w.keyData(ctx, "chat")
+		w.clock.Step(time.Minute)
+		w.rotate(ctx, "chat", "1", "1")
+		w.reconciled(ctx, "chat")
+		Expect(w.get(ctx, "chat")).To(haveCondition("KeysReady", "False", "RotationQueued"))
+		w.clock.Step(time.Second)
+		w.reconciled(ctx, "chat")
+		p1, s1 := w.keyData(ctx, "chat")
+		Expect(p1).NotTo(Equal(p))
+		Expect(s1).NotTo(Equal(s))
 	})
 
 	It("does not wait for an edge that never answers to replace the other key", func(ctx SpecContext) {
@@ -410,15 +426,21 @@ func (w *world) wipe(ctx context.Context, name string) {
 	in := w.get(ctx, name)
 	Expect(admin.Delete(ctx, in)).To(Succeed())
 	w.reconciled(ctx, name)
+	w.collect(ctx, name, in.UID)
+}
+
+// collect does what the garbage collector does: it deletes what an instance that is gone has owned.
+func (w *world) collect(ctx context.Context, name string, owner types.UID) {
+	GinkgoHelper()
 	for _, p := range w.pods(ctx, name) {
 		w.kill(ctx, &p)
 	}
-	for _, id := range childIDs(client.ObjectKeyFromObject(in)) {
+	for _, id := range childIDs(client.ObjectKey{Namespace: w.namespace, Name: name}) {
 		o := &metav1.PartialObjectMetadata{}
 		mapping, err := admin.RESTMapper().RESTMapping(id.GroupKind)
 		Expect(err).NotTo(HaveOccurred())
 		o.SetGroupVersionKind(mapping.GroupVersionKind)
-		if !w.exists(ctx, id.Name, o) || len(o.OwnerReferences) == 0 || o.OwnerReferences[0].UID != in.UID {
+		if !w.exists(ctx, id.Name, o) || len(o.OwnerReferences) == 0 || o.OwnerReferences[0].UID != owner {
 			continue
 		}
 		Expect(admin.Delete(ctx, o)).To(Succeed())

@@ -80,6 +80,15 @@ func TestKeysSurviveTheirSecrets(t *testing.T) {
 		},
 		"what edges read is damaged": {
 			change: func(in *keysInput) { in.config = nil }, wantSame: true, wantValid: true, wantRestored: "edge",
+			wantProblem: "written again",
+		},
+		"what users read is damaged": {
+			change: func(in *keysInput) { in.own.Data["primaryKey"] = nil }, wantSame: true, wantValid: true,
+			wantRestored: "keys", wantProblem: "written again",
+		},
+		"what users read was changed": {
+			change: func(in *keysInput) { in.own.Data["primaryKey"] = in.own.Data["secondaryKey"] }, wantSame: true,
+			wantValid: true, wantRestored: "keys", wantProblem: "written again",
 		},
 		"both gone, and a new operator": {
 			change: func(in *keysInput) { in.edge, in.config, in.own = nil, nil, nil }, wantGenerated: true, wantValid: true,

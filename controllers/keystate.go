@@ -40,8 +40,8 @@ const (
 const (
 	// keyBytes is the entropy of a key: 256 bits, which HS256 wants at least (RFC 7518 section 3.2).
 	keyBytes = 32
-	// maxPrevious bounds the replaced keys within overlap: edges take 8 keys in all.
-	maxPrevious = 4
+	// maxPrevious bounds the replaced keys within overlap: edges take 8 keys in all (edge/config).
+	maxPrevious = 6
 )
 
 // accessKey is one key with what is known of it.

@@ -16,6 +16,11 @@ var (
 	serviceMonitorGVK = schema.GroupVersionKind{Group: "monitoring.coreos.com", Version: "v1", Kind: "ServiceMonitor"}
 )
 
+// optional tells whether a kind is one of those.
+func optional(gvk schema.GroupVersionKind) bool {
+	return gvk == httpRouteGVK || gvk == certificateGVK || gvk == serviceMonitorGVK
+}
+
 // absentFor is how long the absence of a kind is believed: asking costs a discovery request each time.
 const absentFor = time.Minute
 

@@ -17,6 +17,8 @@ type memory struct {
 	keys *keyState
 	// history is the autoscaler's.
 	history autoscale.History
+	// warned is what the spec and the annotations were last warned of, nil before the first look.
+	warned []string
 	// messages adds up the day's messages.
 	messages tally
 	// capabilities and configVersion are what the edges could do when they were last asked.

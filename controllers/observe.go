@@ -47,6 +47,9 @@ type observed struct {
 	// current is what the edges' Secret holds; nil when there is none or it is damaged.
 	current *keyState
 
+	// certificateMissing tells that edges wait for a Secret with a certificate that is not there.
+	certificateMissing bool
+
 	edges []edgeView
 	// installed tells which optional kinds the API server has.
 	installed map[schema.GroupVersionKind]bool
@@ -120,7 +123,7 @@ func (r *Reconciler) observeChildren(ctx context.Context, o *observed) error {
 		}
 		child := s.empty()
 		key := types.NamespacedName{Namespace: o.instance.Namespace, Name: s.name}
-		err := r.Get(ctx, key, child)
+		err := r.readChild(ctx, o, s, child)
 		switch {
 		case apierrors.IsNotFound(err):
 			continue
@@ -132,11 +135,22 @@ func (r *Reconciler) observeChildren(ctx context.Context, o *observed) error {
 			return fmt.Errorf("read %s: %w", describe(s.gvk.Kind, s.name), err)
 		}
 		o.children[childID{s.gvk.GroupKind(), key}] = child
-		if d, ok := child.(*appsv1.Deployment); ok {
+		if d, ok := child.(*appsv1.Deployment); ok && belongs(d, s.gvk.Kind, o.instance) == ours {
 			o.deployment, o.workload = d, look(d)
 		}
 	}
 	return nil
+}
+
+// readChild reads a child from the cache. A Deployment that was there and is not in the cache is asked for: somebody
+// may have taken its labels away, and without it nobody knows which pods to leave alone.
+func (r *Reconciler) readChild(ctx context.Context, o *observed, s slot, child client.Object) error {
+	key := types.NamespacedName{Namespace: o.instance.Namespace, Name: s.name}
+	err := r.Get(ctx, key, child)
+	if apierrors.IsNotFound(err) && s.gvk == deploymentGVK && o.instance.Status.Edge.Revision != "" {
+		err = r.Live.Get(ctx, key, child)
+	}
+	return err
 }
 
 // look reads a Deployment's numbers.
@@ -170,13 +184,63 @@ func (r *Reconciler) observeSecrets(ctx context.Context, o *observed) (err error
 			return err
 		}
 	}
-	if s := o.edgeSecret.secret; s != nil {
+	if o.certificateMissing, err = r.certificateMissing(ctx, o); err != nil {
+		return err
+	}
+	if s := o.edgeKeys(); s != nil {
 		if c := o.edgeSecret.config; c != nil {
 			o.config, o.configHash, o.token = c, o.edgeSecret.hash, c.Auth.AdminToken
 		}
 		if state, stateErr := readEdgeSecret(s, o.config); stateErr == nil {
 			o.current = &state
 		}
+	}
+	return nil
+}
+
+// certificateMissing tells whether edges that do not start cannot, because the Secret that the spec names for them is
+// not there. It is mounted, and never read: its metadata tells.
+func (r *Reconciler) certificateMissing(ctx context.Context, o *observed) (bool, error) {
+	tls := o.instance.Spec.Exposure.TLS
+	if tls == nil || tls.Termination != signalrv1alpha1.TLSTerminationEdge || tls.SecretName == "" || o.stopped() ||
+		o.workload.ready > 0 {
+		return false, nil
+	}
+	seen := &metav1.PartialObjectMetadata{}
+	seen.SetGroupVersionKind(secretGVK)
+	err := r.Live.Get(ctx, types.NamespacedName{Namespace: o.instance.Namespace, Name: tls.SecretName}, seen)
+	if err == nil || apierrors.IsNotFound(err) {
+		return err != nil, nil
+	}
+	return false, fmt.Errorf("read metadata of Secret %s: %w", tls.SecretName, err)
+}
+
+// edgeKeys and ownKeys return our two Secrets as far as keys may be taken from them, else nil.
+func (o *observed) edgeKeys() *corev1.Secret {
+	return o.trusted(o.edgeSecret.secret, resources.ConfigFile)
+}
+
+// ownKeys is described at edgeKeys.
+func (o *observed) ownKeys() *corev1.Secret {
+	return o.trusted(o.ownSecret.secret, resources.PrimaryKeyEntry, resources.SecondaryKeyEntry)
+}
+
+// trusted returns a Secret if it is the instance's, or is about to be taken over and has one of the entries. One that
+// an earlier instance has left is not: its keys went with it.
+func (o *observed) trusted(s *corev1.Secret, entries ...string) *corev1.Secret {
+	if s == nil {
+		return nil
+	}
+	switch belongs(s, secretGVK.Kind, o.instance) {
+	case ours, retained:
+		return s
+	case orphaned:
+		return nil
+	case foreign:
+	}
+	has := func(entry string) bool { _, ok := s.Data[entry]; return ok }
+	if o.adopts() && metav1.GetControllerOfNoCopy(s) == nil && slices.ContainsFunc(entries, has) {
+		return s
 	}
 	return nil
 }
@@ -253,11 +317,11 @@ func (o *observed) edgeFile() []byte {
 	return o.edgeSecret.secret.Data[resources.ConfigFile]
 }
 
-// unreachable counts the edges that are ready and do not answer.
+// unreachable counts the edges that do not answer: those that are ready, and those that have answered before.
 func (o *observed) unreachable() int {
 	n := 0
 	for _, e := range o.edges {
-		if !e.fresh && e.pod.DeletionTimestamp == nil && podReady(e.pod) {
+		if !e.fresh && e.pod.DeletionTimestamp == nil && (e.known || podReady(e.pod)) {
 			n++
 		}
 	}
@@ -267,7 +331,8 @@ func (o *observed) unreachable() int {
 // clockSlack is how far an edge's clock may be off when a key ends: for so long it does not matter whether it is there.
 const clockSlack = time.Minute
 
-// loaded tells whether every edge has exactly the keys of a state, and there is one.
+// loaded tells whether every edge has exactly the keys of a state, and there is one. An edge that is being started does
+// not count yet: it begins with the newest keys.
 func (o *observed) loaded(s *keyState) bool {
 	must, may := map[config.StatusKey]bool{}, map[config.StatusKey]bool{}
 	for _, k := range s.keys() {
@@ -280,7 +345,7 @@ func (o *observed) loaded(s *keyState) bool {
 	}
 	n := 0
 	for _, e := range o.edges {
-		if e.pod.DeletionTimestamp != nil {
+		if e.pod.DeletionTimestamp != nil || !e.known && !podReady(e.pod) {
 			continue
 		}
 		if !e.known || !hasKeys(e.status.Keys, must, may) {

@@ -3,6 +3,7 @@ package controllers
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,8 +69,15 @@ func classify(what string, err error) error {
 // isRefusal tells the refusal of a ResourceQuota or an admission policy, which somebody in the namespace can mend, from
 // that of RBAC, which is the operator's own fault and is retried: both are 403.
 func isRefusal(message string) bool {
-	return strings.Contains(message, "exceeded quota") || strings.Contains(message, "violates PodSecurity") ||
-		strings.Contains(message, "denied request") || strings.Contains(message, "denied the request")
+	return slices.ContainsFunc([]string{
+		"exceeded quota", "failed quota", "violates PodSecurity", "denied request", "denied the request",
+	}, func(sign string) bool { return strings.Contains(message, sign) })
+}
+
+// withoutUse returns what a ResourceQuota says without the numbers, which move.
+func withoutUse(message string) string {
+	message, _, _ = strings.Cut(message, ", requested: ")
+	return message
 }
 
 // causes returns the fields that the API server finds fault with. Its own text has the object's whole name in it.

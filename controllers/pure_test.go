@@ -101,6 +101,7 @@ func TestScaleIn(t *testing.T) {
 	going.pod.DeletionTimestamp = &metav1.Time{Time: testNow}
 	tests := map[string]struct {
 		current, wanted int32
+		missing         int32 // of current, pods that there are not
 		edges           []edgeView
 		want            int32
 		wantMarks       map[string]bool
@@ -132,6 +133,13 @@ func TestScaleIn(t *testing.T) {
 			want: 2, wantMarks: map[string]bool{"a": true},
 		},
 		"pods that are not known yet are waited for": {current: 3, wanted: 1, want: 3},
+		"pods that could not be made are not waited for": {
+			current: 3, wanted: 1, missing: 2, edges: []edgeView{edgeOf("a", 5, false, true)}, want: 1,
+		},
+		"nor marked in place of those that could": {
+			current: 9, wanted: 1, missing: 7, edges: []edgeView{edgeOf("a", 5, false, true), edgeOf("b", 1, false, true)},
+			want: 9, wantMarks: map[string]bool{"b": true},
+		},
 	}
 	for sentence, tt := range tests {
 		t.Run(sentence, func(t *testing.T) {
@@ -139,7 +147,7 @@ func TestScaleIn(t *testing.T) {
 			if tt.wantMarks == nil {
 				tt.wantMarks = map[string]bool{}
 			}
-			got, marks := scaleIn(tt.current, tt.wanted, tt.edges)
+			got, marks := scaleIn(tt.current, tt.current-tt.missing, tt.wanted, tt.edges)
 			if got != tt.want {
 				t.Errorf("replicas %d, want %d", got, tt.want)
 			}

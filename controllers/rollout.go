@@ -1,12 +1,14 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -35,10 +37,15 @@ const startConfigAnnotation = signalrv1alpha1.GroupName + "/start-config"
 // may have failed, and before the template, which anybody may have changed.
 const imageAnnotation = signalrv1alpha1.GroupName + "/image"
 
+// sizeAnnotation is on the edge Deployment: for how many units its pods are sized, and how many the instance had for a
+// pod then, as 40/10.
+const sizeAnnotation = signalrv1alpha1.GroupName + "/sized-for"
+
 // rollout is which image and which pod template the edges have from now on.
 type rollout struct {
 	image    string
 	revision string
+	sizedFor int64
 	// template is the template that stays although this program would build another one; nil: the built one is applied.
 	template *corev1.PodTemplateSpec
 	// annotations are put on the Deployment beside the revision.
@@ -52,14 +59,7 @@ type rollout struct {
 // spec, restart) applies a new template; a newer operator does only when asked, or when the instance leaves it to us.
 func (r *Reconciler) planRollout(ctx context.Context, o *observed, in resources.Input) (rollout, error) {
 	live, spec := o.deployment, &o.instance.Spec.Edge
-	recorded := recordedImage(o)
-	out := rollout{image: spec.Image, annotations: map[string]string{}}
-	if out.image == "" {
-		out.image = recorded
-	}
-	if out.image == "" {
-		out.image = r.EdgeImage
-	}
+	out := rollout{image: cmp.Or(spec.Image, recordedImage(o), r.EdgeImage), annotations: map[string]string{}}
 	asked := o.instance.Annotations[signalrv1alpha1.UpgradedAtAnnotation]
 	if asked != "" {
 		out.annotations[signalrv1alpha1.UpgradedAtAnnotation] = asked
@@ -72,8 +72,9 @@ func (r *Reconciler) planRollout(ctx context.Context, o *observed, in resources.
 	if err := out.keepOrBuild(in, live, r.buildEdges, false); err != nil {
 		return out, err
 	}
-	newer := spec.Image == "" && (out.image != r.EdgeImage || out.template != nil)
-	if newer && !upgrade && spec.UpgradePolicy == signalrv1alpha1.UpgradePolicyAutomatic {
+	to := cmp.Or(spec.Image, r.EdgeImage)
+	newer := out.image != to || out.template != nil
+	if newer && !upgrade {
 		admitted, err := r.admitUpgrade(ctx, o)
 		if err != nil {
 			return out, err
@@ -83,13 +84,14 @@ func (r *Reconciler) planRollout(ctx context.Context, o *observed, in resources.
 	switch {
 	case newer && upgrade:
 		from := out.image
-		out.image, out.template, out.revision = r.EdgeImage, nil, ""
+		out.image, out.template, out.revision = to, nil, ""
 		if err := out.keepOrBuild(in, live, r.buildEdges, true); err != nil {
 			return out, err
 		}
 		out.events = append(out.events, normal(eventUpgrading, "Upgrade",
 			"the edges are upgraded from image %s to %s, one at a time", from, out.image))
-	case newer && out.image != r.EdgeImage:
+	case newer && spec.Image != "": // the edge is the user's choice, and its pods are newer only when asked for
+	case newer && out.image != to:
 		out.update = fmt.Sprintf("the operator carries the edge image %s; a new value of the annotation %s upgrades to it",
 			r.EdgeImage, signalrv1alpha1.UpgradedAtAnnotation)
 	case newer:
@@ -110,7 +112,9 @@ func (out *rollout) keepOrBuild(
 	in resources.Input, live *appsv1.Deployment, builder func(resources.Input) *appsv1.Deployment, force bool,
 ) error {
 	in.Image = out.image
-	out.revision, out.annotations[imageAnnotation] = resources.Revision(in), out.image
+	in.SizedFor = sizedFor(in, live)
+	out.revision, out.sizedFor, out.annotations[imageAnnotation] = resources.Revision(in), in.SizedFor, out.image
+	out.annotations[sizeAnnotation] = size(in, resources.PodUnits(in))
 	if err := out.build(in, builder); err != nil {
 		return err
 	}
@@ -121,6 +125,22 @@ func (out *rollout) keepOrBuild(
 	out.template = live.Spec.Template.DeepCopy()
 	out.annotations[templateAnnotation] = was
 	return nil
+}
+
+// sizedFor returns for how many units the pods that run are sized, if nothing else about them is to change, else 0:
+// fewer units are no reason to replace the only edge, and units come and go all day.
+func sizedFor(in resources.Input, live *appsv1.Deployment) int64 {
+	_, err := fmt.Sscanf(live.Annotations[sizeAnnotation], "%d/", &in.SizedFor)
+	if err != nil || live.Status.Replicas == 0 || live.Annotations[sizeAnnotation] != size(in, in.SizedFor) ||
+		live.Annotations[resources.RevisionAnnotation] != resources.Revision(in) {
+		return 0
+	}
+	return in.SizedFor
+}
+
+// size returns what sizeAnnotation says of pods sized for units.
+func size(in resources.Input, units int64) string {
+	return fmt.Sprintf("%d/%d", units, in.Instance.Spec.Edge.UnitsPerPod)
 }
 
 // rolls tells whether applying the decision replaces the pods of the live Deployment.
@@ -181,9 +201,13 @@ func (u *upgrades) leave(key types.NamespacedName) {
 	delete(u.active, key)
 }
 
-// admitUpgrade tells whether an instance may be upgraded now: if fewer than upgradesAtOnce others are under way, those
-// included that an operator before this one has begun.
+// admitUpgrade tells whether an instance may be upgraded now: if that is its policy, and fewer than upgradesAtOnce
+// others are under way, those included that an operator before this one has begun.
 func (r *Reconciler) admitUpgrade(ctx context.Context, o *observed) (bool, error) {
+	if e := o.instance.Spec.Edge; e.UpgradePolicy != signalrv1alpha1.UpgradePolicyAutomatic || e.Image != "" {
+		r.upgrades.leave(o.key())
+		return false, nil
+	}
 	var all signalrv1alpha1.SignalRInstanceList
 	if err := r.List(ctx, &all); err != nil {
 		return false, fmt.Errorf("list instances: %w", err)
@@ -237,9 +261,14 @@ func replicaTrouble(d *appsv1.Deployment) error {
 		return nil
 	}
 	for _, c := range d.Status.Conditions {
-		if c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue && isRefusal(c.Message) {
+		_, why, forbidden := strings.Cut(c.Message, " is forbidden: ")
+		switch {
+		case c.Type != appsv1.DeploymentReplicaFailure || c.Status != corev1.ConditionTrue || !forbidden:
+		case strings.Contains(why, "no PriorityClass"):
+			return stalled(signalrv1alpha1.ReasonInvalidReference, "spec.edge.pod.priorityClassName: %s", why)
+		default:
 			return stalled(signalrv1alpha1.ReasonQuotaForbidden,
-				"edge pods are refused by a ResourceQuota or an admission policy of the namespace")
+				"edge pods are refused by a ResourceQuota or an admission policy of the namespace: %s", withoutUse(why))
 		}
 	}
 	return nil

@@ -81,6 +81,38 @@ var _ = Describe("rollouts", func() {
 		Expect(d.Spec.Template.Annotations).To(HaveKey("kubectl.kubernetes.io/restartedAt"))
 	})
 
+	It("do not come with fewer units: the only edge keeps its size until it is replaced anyway", func(ctx SpecContext) {
+		w.running(ctx, build.Instance("chat").Units(30))
+		large := w.template(ctx, "chat").Containers[0].Resources
+		pod := w.pods(ctx, "chat")[0].Name
+		for _, units := range []int32{1, 35, 9, 11} { // as a HorizontalPodAutoscaler does all day
+			w.setUnits(ctx, "chat", units)
+			w.restart()
+			w.settle(ctx, "chat")
+		}
+		Expect(w.pods(ctx, "chat")[0].Name).To(Equal(pod))
+		w.setUnits(ctx, "chat", 41) // more than it is sized for
+		w.settle(ctx, "chat")
+		Expect(w.pods(ctx, "chat")[0].Name).NotTo(Equal(pod))
+		larger := w.template(ctx, "chat").Containers[0].Resources
+		Expect(larger.Requests.Memory().Cmp(*large.Requests.Memory())).To(Equal(1))
+
+		w.setUnits(ctx, "chat", 1)
+		w.settle(ctx, "chat")
+		Expect(w.template(ctx, "chat").Containers[0].Resources).To(Equal(larger))
+		w.annotate(ctx, "chat", signalrv1alpha1.RestartedAtAnnotation, "now")
+		w.settle(ctx, "chat")
+		small := w.template(ctx, "chat").Containers[0].Resources
+		Expect(large.Requests.Memory().Cmp(*small.Requests.Memory())).To(Equal(1))
+
+		w.setUnits(ctx, "chat", 30)
+		w.settle(ctx, "chat")
+		w.change(ctx, "chat", func(in *signalrv1alpha1.SignalRInstance) { in.Spec.Units, in.Spec.Edge.UnitsPerPod = 1, 5 })
+		w.settle(ctx, "chat")
+		Expect(small.Requests.Memory().Cmp(*w.template(ctx, "chat").Containers[0].Resources.Requests.Memory())).
+			To(Equal(1), "the user has asked for small pods")
+	})
+
 	Describe("of a newer operator", func() {
 		It("restart no edge under Manual, and are offered", func(ctx SpecContext) {
 			w.running(ctx, build.Instance("chat"))
@@ -108,6 +140,19 @@ var _ = Describe("rollouts", func() {
 			Expect(w.template(ctx, "chat").Containers[0].Image).To(Equal(firstImage))
 			Expect(w.template(ctx, "chat").HostUsers).NotTo(BeNil(), "the pods are new anyway")
 			Expect(in).To(haveCondition("UpdateAvailable", "True", "NewerEdge"))
+		})
+
+		It("come when asked for with an image of the user's too, and keep it", func(ctx SpecContext) {
+			const own = "example.com/own:1.0.0"
+			w.running(ctx, build.Instance("chat").With(func(in *signalrv1alpha1.SignalRInstance) { in.Spec.Edge.Image = own }))
+			w.upgrade()
+			w.settle(ctx, "chat")
+			Expect(w.template(ctx, "chat").HostUsers).To(BeNil())
+			w.annotate(ctx, "chat", signalrv1alpha1.UpgradedAtAnnotation, "2026-05-04")
+			in := w.settle(ctx, "chat")
+			Expect(w.template(ctx, "chat").HostUsers).NotTo(BeNil())
+			Expect(w.template(ctx, "chat").Containers[0].Image).To(Equal(own))
+			Expect(in).To(haveCondition("UpdateAvailable", "", ""))
 		})
 
 		It("come when asked for, once", func(ctx SpecContext) {

@@ -17,8 +17,9 @@ const (
 
 // scaleIn decides how a Deployment gets from current to fewer replicas: the edges with the fewest connections are
 // marked first, and only when all of them are seen to be marked do the replicas fall. Until then replicas is current.
-// It returns the marks to write: a pod that is to leave, or one that need not any more.
-func scaleIn(current, wanted int32, edges []edgeView) (replicas int32, marks map[string]bool) {
+// present is how many of them there are: pods that a quota refuses need not leave. It returns the marks to write: a pod
+// that is to leave, or one that need not any more.
+func scaleIn(current, present, wanted int32, edges []edgeView) (replicas int32, marks map[string]bool) {
 	marks = map[string]bool{}
 	alive := make([]edgeView, 0, len(edges))
 	for _, e := range edges {
@@ -26,7 +27,7 @@ func scaleIn(current, wanted int32, edges []edgeView) (replicas int32, marks map
 			alive = append(alive, e)
 		}
 	}
-	leave := int(current - wanted)
+	leave := int(min(current, present) - wanted)
 	if leave <= 0 || wanted <= 0 {
 		for _, e := range alive {
 			if wanted > 0 && marked(e.pod) {

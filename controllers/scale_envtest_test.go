@@ -7,6 +7,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 
 	signalrv1alpha1 "github.com/signalr-operator/signalr-operator/api/v1alpha1"
 	"github.com/signalr-operator/signalr-operator/controllers/resources"
@@ -107,6 +108,25 @@ var _ = Describe("scaling", func() {
 		Expect(w.pods(ctx, "chat")[0].Name).To(Equal(kept))
 	})
 
+	It("out pages nobody, although new edges are not ready yet", func(ctx SpecContext) {
+		w.several(ctx, build.Instance("chat").Units(20))
+		w.setUnits(ctx, "chat", 30)
+		w.reconciled(ctx, "chat")
+		d := w.deployment(ctx, "chat")
+		Expect(*d.Spec.Replicas).To(Equal(int32(3)))
+		d.Status.ObservedGeneration, d.Status.Replicas, d.Status.UpdatedReplicas = d.Generation, 3, 3
+		Expect(admin.Status().Update(ctx, d)).To(Succeed())
+		p := w.startPod(ctx, "chat", d, "new")
+		p.Status = corev1.PodStatus{Phase: corev1.PodPending}
+		Expect(admin.Status().Update(ctx, p)).To(Succeed())
+		in := w.poll(ctx, "chat")
+		Expect(in).To(haveCondition("Reconciling", "True", "Scaling"))
+		Expect(in).To(haveCondition("BackplaneReady", "True", "Connected"))
+		Expect(in).To(haveCondition("KeysReady", "True", "Loaded"))
+		Expect(in).To(haveCondition("Ready", "True", "Serving"))
+		Expect(w.events.list()).NotTo(ContainElement(HavePrefix("Warning")))
+	})
+
 	It("keeps edges as long as connections need them", func(ctx SpecContext) {
 		w.several(ctx, build.Instance("chat").Units(30))
 		w.edges.each(func(e *playedEdge) { e.status.Connections.Client = 7000 })
@@ -191,6 +211,31 @@ var _ = Describe("scaling", func() {
 			Expect(in.Status.Units.Effective).To(Equal(int32(4)))
 			Expect(in).To(haveCondition("Ready", "True", "Serving"))
 			Expect(w).To(haveEvent("Warning MetricsUnavailable"))
+		})
+
+		It("is frozen while edges are down that have answered before", func(ctx SpecContext) {
+			w.running(ctx, auto())
+			clients(2800)
+			Expect(w.poll(ctx, "chat").Status.Units.Effective).To(Equal(int32(4)))
+			w.edges.each(func(e *playedEdge) { e.silent = true })
+			for _, p := range w.pods(ctx, "chat") {
+				p.Status.Conditions = nil // it crashes, and is not ready
+				Expect(admin.Status().Update(ctx, &p)).To(Succeed())
+			}
+			Expect(w.poll(ctx, "chat")).To(haveCondition("ScalingActive", "False", "MetricsUnavailable"))
+		})
+
+		It("obeys a bound that falls below the units in force", func(ctx SpecContext) {
+			w.running(ctx, auto())
+			clients(5000)
+			for range 3 {
+				w.poll(ctx, "chat")
+			}
+			Expect(w.get(ctx, "chat").Status.Units.Effective).To(Equal(int32(6)))
+			w.change(ctx, "chat", func(in *signalrv1alpha1.SignalRInstance) { in.Spec.Autoscale.MaxUnits = 3 })
+			in := w.poll(ctx, "chat")
+			Expect(in.Status.Units.Effective).To(Equal(int32(3)))
+			Expect(in).To(haveCondition("ScalingLimited", "True", "AtMaxUnits"))
 		})
 
 		It("rests while the instance is stopped", func(ctx SpecContext) {

@@ -31,14 +31,12 @@ func (r *Reconciler) say(ctx context.Context, o *observed, d *decision, failed e
 	st.ObservedGeneration = generation
 	d.fill(st, o)
 	events := slices.Concat(d.events, conditionEvents(o.instance.Status.Conditions, verdicts, changed))
-	if st.ObservedGeneration != o.instance.Status.ObservedGeneration {
-		for _, w := range o.instance.Warnings() {
-			events = append(events, warning(eventSpecUnwise, "CheckSpec", "%s", w))
-		}
-	}
+	unwise := warnings(o.instance)
+	events = append(events, o.warn(unwise, st.ObservedGeneration != o.instance.Status.ObservedGeneration)...)
 	err := r.writeStatus(ctx, o, d, next)
 	if err == nil {
 		d.done = append(d.done, events...)
+		o.memory.warned = unwise
 	}
 	log := ctrl.LoggerFrom(ctx)
 	for _, e := range d.done {
@@ -47,6 +45,27 @@ func (r *Reconciler) say(ctx context.Context, o *observed, d *decision, failed e
 	}
 	r.Metrics.show(o, d, verdicts)
 	return err
+}
+
+// warnings returns what is unwise about an instance, as the API server warned whoever wrote it.
+func warnings(in *signalrv1alpha1.SignalRInstance) []string {
+	out := []string{} // not nil: somebody has looked
+	for _, w := range in.Warnings() {
+		out = append(out, w.String())
+	}
+	return out
+}
+
+// warn tells what is unwise: all of it for a new spec, else what is new, which is an annotation's: those have no
+// generation.
+func (o *observed) warn(unwise []string, all bool) []event {
+	var out []event
+	for _, w := range unwise {
+		if all || o.memory.warned != nil && !slices.Contains(o.memory.warned, w) {
+			out = append(out, warning(eventSpecUnwise, "CheckSpec", "%s", w))
+		}
+	}
+	return out
 }
 
 // fill sets everything in the status but conditions and usage.
@@ -60,7 +79,9 @@ func (d *decision) fill(st *signalrv1alpha1.SignalRInstanceStatus, o *observed) 
 		st.HostName = u.Hostname()
 	}
 	st.KeysSecretName = d.keysSecret
-	st.Keys = d.keys.state.status()
+	if d.keysWritten || !d.keys.state.valid() {
+		st.Keys = d.keys.state.status() // others are not in force yet
+	}
 	st.Units, st.Quota = d.units, d.quota
 	st.Selector = resources.Selector(o.instance.Name)
 	w := o.workload

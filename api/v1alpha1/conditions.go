@@ -19,7 +19,7 @@ const (
 	ConditionStalled = "Stalled"
 	// ConditionKeysReady is True when the key Secret is valid and every edge has loaded it.
 	//
-	// Reasons when True: Loaded, RotationQueued. When False: Rotating, SecretInvalid, UnsupportedByEdge.
+	// Reasons when True: Loaded. When False: Rotating, RotationQueued, SecretInvalid.
 	ConditionKeysReady = "KeysReady"
 	// ConditionBackplaneReady is True when every edge is connected to the backplane, or none needs to be.
 	//
@@ -103,7 +103,7 @@ const (
 	ReasonLoaded = "Loaded"
 	// ReasonRotating says that a new key is on its way to the edges.
 	ReasonRotating = "Rotating"
-	// ReasonRotationQueued says that a second rotation waits until the first is loaded everywhere.
+	// ReasonRotationQueued says that a new key is on its way to the edges and the other key is replaced next.
 	ReasonRotationQueued = "RotationQueued"
 	// ReasonSecretInvalid says that the Secret is damaged; the last good keys stay in force.
 	ReasonSecretInvalid = "SecretInvalid"

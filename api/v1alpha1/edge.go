@@ -120,8 +120,6 @@ type ManagedBackplane struct {
 }
 
 // BackplaneStorage says where a node of the managed backplane keeps its data.
-//
-// +kubebuilder:validation:XValidation:rule="!has(self.storageClassName) || self.type == 'Persistent'",message="must be left out unless spec.backplane.managed.storage.type is Persistent",fieldPath=".storageClassName",reason=FieldValueForbidden
 type BackplaneStorage struct {
 	// type is Ephemeral or Persistent. Default: Ephemeral.
 	//
@@ -138,7 +136,8 @@ type BackplaneStorage struct {
 	// +optional
 	Size resource.Quantity `json:"size,omitzero"`
 
-	// storageClassName is the class of persistent volumes. Left out, it is the cluster's default.
+	// storageClassName is the class of the volumes. Left out, persistent ones are of the cluster's default class, and
+	// ephemeral ones are space on the pod's node.
 	//
 	// Example: `storageClassName: fast`
 	// +kubebuilder:validation:MinLength=1
@@ -177,23 +176,23 @@ type ExternalBackplane struct {
 
 // EdgeSpec shapes the pods that serve clients.
 type EdgeSpec struct {
-	// unitsPerPod is how many units one edge pod serves, 1 to 100. Default: 10. The number of pods is the largest of
+	// unitsPerPod is how many units one edge pod serves, 1 to 1,000. Default: 10. The number of pods is the largest of
 	// minReplicas, ⌈units in force / unitsPerPod⌉ and ⌈live connections / (unitsPerPod × 1,000)⌉.
 	//
 	// Example: `unitsPerPod: 5`
 	// +kubebuilder:default=10
 	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=100
+	// +kubebuilder:validation:Maximum=1000
 	// +optional
 	UnitsPerPod int32 `json:"unitsPerPod,omitempty"`
 
-	// minReplicas is the least number of edge pods, 1 to 100. Default: 1. Two or more survive the loss of a node or a
+	// minReplicas is the least number of edge pods, 1 to 1,000. Default: 1. Two or more survive the loss of a node or a
 	// zone, and need a backplane.
 	//
 	// Example: `minReplicas: 3`
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=100
+	// +kubebuilder:validation:Maximum=1000
 	// +optional
 	MinReplicas int32 `json:"minReplicas,omitempty"`
 

@@ -121,6 +121,23 @@ func play(t *testing.T, spec *signalrv1alpha1.SignalRInstanceSpec, current int32
 	}
 }
 
+// As in a HorizontalPodAutoscaler, where nothing at all asks for nothing: the floor holds the units up from the first
+// decision on.
+func TestAnIdleInstanceIsAtItsFloor(t *testing.T) {
+	t.Parallel()
+	for _, metric := range []signalrv1alpha1.MetricType{"ConnectionQuotaUtilization", "ServerLoad", "MessageRate"} {
+		t.Run(string(metric), func(t *testing.T) {
+			t.Parallel()
+			spec := instance(looksAt(signalrv1alpha1.AutoscaleMetric{Type: metric, TargetPercent: 70}))
+			play(t, spec, 0, []step{
+				{edges: live(0), want: 1, wantLimit: LimitAtFloor},
+				{at: 15 * second, edges: live(0), want: 1, wantLimit: LimitAtFloor},
+				{at: 30 * second, edges: live(0), want: 1, wantLimit: LimitAtFloor},
+			})
+		})
+	}
+}
+
 func TestDecide(t *testing.T) {
 	for name, c := range map[string]struct {
 		spec    *signalrv1alpha1.SignalRInstanceSpec

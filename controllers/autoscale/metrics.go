@@ -6,22 +6,19 @@ import (
 	signalrv1alpha1 "github.com/signalr-operator/signalr-operator/api/v1alpha1"
 )
 
-// answer is what the metrics ask for.
+// answer is what metrics ask for.
 type answer struct {
-	units   int32
-	known   bool // some metric could be computed
-	partial bool // some could not
+	units   int32 // 0 when nothing is going on, which is less than any floor
+	known   bool  // some metric could be computed
+	partial bool  // some could not, or not in full, and may be larger than it looks
 }
 
 // ask returns the most units that any metric asks for.
 func (r *scaler) ask(current int32, counters []counter) answer {
 	var a answer
 	for _, m := range r.metrics() {
-		units, complete := r.proposal(m, current, counters)
-		a.partial = a.partial || !complete
-		if units > 0 {
-			a.units, a.known = max(a.units, units), true
-		}
+		p := r.proposal(m, current, counters)
+		a.units, a.known, a.partial = max(a.units, p.units), a.known || p.known, a.partial || p.partial
 	}
 	return a
 }
@@ -53,26 +50,27 @@ func target(m signalrv1alpha1.AutoscaleMetric) int32 {
 	return m.TargetPercent
 }
 
-// proposal returns the units that a metric asks for: those in force while it is within the tolerance, 0 when it cannot
-// be computed. complete is false when it is not known in full, and may be larger than it looks.
-func (r *scaler) proposal(m signalrv1alpha1.AutoscaleMetric, current int32, counters []counter) (int32, bool) {
+// proposal returns what a metric asks for: the units in force while it is within the tolerance.
+func (r *scaler) proposal(m signalrv1alpha1.AutoscaleMetric, current int32, counters []counter) answer {
 	switch m.Type {
 	case signalrv1alpha1.MetricConnectionQuotaUtilization:
 		var live int64
 		for _, e := range r.Edges {
 			live += e.Connections
 		}
-		return r.perUnit(live, ConnectionsPerUnit, target(m), current), true
+		return answer{units: r.perUnit(live, ConnectionsPerUnit, target(m), current), known: true}
 	case signalrv1alpha1.MetricMessageRate:
 		perSecond, known, complete := rate(counters)
 		if !known {
-			return 0, false
+			return answer{partial: true}
 		}
-		return r.perUnit(perSecond, MessagesPerSecondPerUnit, target(m), current), complete
+		return answer{
+			units: r.perUnit(perSecond, MessagesPerSecondPerUnit, target(m), current), known: true, partial: !complete,
+		}
 	case signalrv1alpha1.MetricServerLoad:
-		return r.perEdge(target(m), current), true
+		return answer{units: r.perEdge(target(m), current), known: true}
 	default: // a metric of a newer API: unknown, so nothing scales in
-		return 0, false
+		return answer{partial: true}
 	}
 }
 
@@ -82,7 +80,7 @@ func (r *scaler) perUnit(total, rated int64, target, current int32) int32 {
 	if r.tolerable(ratio) {
 		return current
 	}
-	return max(perTarget(total, rated, target), 1)
+	return perTarget(total, rated, target)
 }
 
 // perTarget returns ⌈total / (rated × target percent)⌉.
@@ -106,7 +104,7 @@ func (r *scaler) perEdge(target, current int32) int32 {
 	}
 	need := (sum + int64(target) - 1) / int64(target)
 	if need <= int64(max(r.Spec.Edge.MinReplicas, 1)) { // these are there with any number of units
-		return 1
+		return int32(min(need, 1))
 	}
 	units := (need-1)*int64(max(r.Spec.Edge.UnitsPerPod, 1)) + 1
 	return int32(min(units, math.MaxInt32))

@@ -123,11 +123,26 @@ func BackplaneStatefulSet(in Input) *appsv1.StatefulSet {
 		s.Spec.VolumeClaimTemplates = []corev1.PersistentVolumeClaim{backplaneClaim(in)}
 		return s
 	}
-	s.Spec.Template.Spec.Volumes = append(s.Spec.Template.Spec.Volumes, corev1.Volume{
+	s.Spec.Template.Spec.Volumes = append(s.Spec.Template.Spec.Volumes, ephemeral(in))
+	return s
+}
+
+// ephemeral returns the volume of a node that keeps its data as long as its pod lives: space on the machine, or, with a
+// storage class, a volume of that class which comes and goes with the pod.
+func ephemeral(in Input) corev1.Volume {
+	v := corev1.Volume{
 		Name:         backplaneVolume,
 		VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: new(backplaneSize(in))}},
-	})
-	return s
+	}
+	if storage(in).StorageClassName != "" {
+		claim := backplaneClaim(in)
+		v.VolumeSource = corev1.VolumeSource{Ephemeral: &corev1.EphemeralVolumeSource{
+			VolumeClaimTemplate: &corev1.PersistentVolumeClaimTemplate{
+				ObjectMeta: metav1.ObjectMeta{Labels: claim.Labels}, Spec: claim.Spec,
+			},
+		}}
+	}
+	return v
 }
 
 func (in Input) backplaneContainer() corev1.Container {

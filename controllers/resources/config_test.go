@@ -122,6 +122,13 @@ func TestKeepRunning(t *testing.T) {
 	}
 }
 
+func TestTheSelectorIsTheOneOfTheAPI(t *testing.T) {
+	const want = "app.kubernetes.io/instance=chat,app.kubernetes.io/component=edge"
+	if got := Selector("chat"); got != want {
+		t.Errorf("want %s, got %s", want, got)
+	}
+}
+
 func TestEndpoints(t *testing.T) {
 	type e = signalrv1alpha1.ExposureSpec
 	edge, proxy := issued(signalrv1alpha1.TLSTerminationEdge), issued(signalrv1alpha1.TLSTerminationProxy)
@@ -140,9 +147,9 @@ func TestEndpoints(t *testing.T) {
 			input(exposed(e{Type: "Gateway", HostName: hostName, TLS: proxy})), "https://signalr.example.com",
 			"Endpoint=http://chat.default.svc;AccessKey=K;Version=1.0;ClientEndpoint=https://signalr.example.com;",
 		},
-		"with TLS in the edge everybody uses the name of the certificate": {
+		"with TLS in the edge": {
 			input(exposed(e{HostName: hostName, TLS: edge})), "https://signalr.example.com",
-			"Endpoint=https://signalr.example.com;AccessKey=K;Version=1.0;",
+			"Endpoint=https://chat.default.svc;AccessKey=K;Version=1.0;ClientEndpoint=https://signalr.example.com;",
 		},
 		"a load balancer that has no address yet": {
 			input(exposed(e{Type: "LoadBalancer"})), "", "Endpoint=http://chat.default.svc;AccessKey=K;Version=1.0;",

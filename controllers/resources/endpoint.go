@@ -103,17 +103,12 @@ func audienceHosts(in Input) []string {
 	return hosts
 }
 
-// ConnectionString returns the connection string of a key. Endpoint is for app servers and in the cluster, but for an
-// edge that ends TLS itself: its certificate is for the public name. ClientEndpoint, where app servers send clients, is
-// the public address, and absent while there is none.
+// ConnectionString returns the connection string of a key. Endpoint is for app servers, in the cluster. ClientEndpoint,
+// where app servers send clients, is the public address, and absent while there is none.
 func ConnectionString(in Input, key string) string {
-	internal, public := InternalEndpoint(in), PublicEndpoint(in)
-	if in.edgeTLS() && public != "" {
-		internal = public
-	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "Endpoint=%s;AccessKey=%s;Version=1.0;", internal, key)
-	if public != "" && public != internal {
+	fmt.Fprintf(&b, "Endpoint=%s;AccessKey=%s;Version=1.0;", InternalEndpoint(in), key)
+	if public := PublicEndpoint(in); public != "" {
 		fmt.Fprintf(&b, "ClientEndpoint=%s;", public)
 	}
 	return b.String()

@@ -274,6 +274,14 @@ func TestGolden(t *testing.T) {
 			})),
 			[]string{"backplane-statefulset"},
 		},
+		"ephemeral-class": {
+			input(three, spec(func(s *signalrv1alpha1.SignalRInstanceSpec) {
+				s.Backplane.Managed = &signalrv1alpha1.ManagedBackplane{Storage: signalrv1alpha1.BackplaneStorage{
+					Type: signalrv1alpha1.StorageEphemeral, Size: resource.MustParse("5Gi"), StorageClassName: "fast",
+				}}
+			})),
+			[]string{"backplane-statefulset"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			built := children(t, c.in)

@@ -24,6 +24,8 @@ type Input struct {
 	Image string
 	// Revision is written on the Deployment: what Revision returns for the template that is in force.
 	Revision string
+	// SizedFor, when above what the spec asks for, is the number of units that the only edge pod is sized for.
+	SizedFor int64
 	// Template, when set, is the pod template in force, which stays although this program might build another one.
 	Template *corev1.PodTemplateSpec
 	// Keys are the secrets of the instance.

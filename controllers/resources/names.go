@@ -6,7 +6,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/labels"
 
 	signalrv1alpha1 "github.com/signalr-operator/signalr-operator/api/v1alpha1"
 )
@@ -63,9 +62,9 @@ func SelectorLabels(instance, component string) map[string]string {
 	return map[string]string{LabelInstance: instance, LabelComponent: component}
 }
 
-// Selector returns the edges' selector as the scale subresource wants it: a string.
+// Selector returns the edges' selector as the scale subresource wants it: a string, in the order of api.md.
 func Selector(instance string) string {
-	return labels.SelectorFromSet(SelectorLabels(instance, ComponentEdge)).String()
+	return LabelInstance + "=" + instance + "," + LabelComponent + "=" + ComponentEdge
 }
 
 // allLabels returns all labels of a child.

@@ -116,7 +116,7 @@ func edgeResources(in Input) corev1.ResourceRequirements {
 	if r := in.spec().Edge.Pod.Resources; !resourcesEmpty(r) {
 		return *r.DeepCopy()
 	}
-	units := podUnits(in.spec(), in.can(CapabilityBackplane))
+	units := PodUnits(in)
 	return corev1.ResourceRequirements{
 		Requests: corev1.ResourceList{
 			corev1.ResourceCPU:    *resource.NewMilliQuantity(baseCPU+unitCPU*units, resource.DecimalSI),

@@ -37,10 +37,19 @@ func alone(spec *signalrv1alpha1.SignalRInstanceSpec, backplane bool) bool {
 		spec.Tier == signalrv1alpha1.TierFree
 }
 
-// podUnits returns for how many units an edge pod is sized. One of several serves unitsPerPod. One that is alone
-// serves whatever the instance may come to: the most that autoscaling goes to, else spec.units, as unitsPerPod doubled
-// until it is enough or the tier has no more. It is never sized by the units in force: they change all day, and
-// another size is another pod.
+// PodUnits returns for how many units an edge pod is sized.
+func PodUnits(in Input) int64 {
+	units := podUnits(in.spec(), in.can(CapabilityBackplane))
+	if alone(in.spec(), in.can(CapabilityBackplane)) {
+		return max(units, in.SizedFor)
+	}
+	return units
+}
+
+// podUnits returns for how many units the spec asks an edge pod to be sized. One of several serves unitsPerPod. One
+// that is alone serves whatever the instance may come to: the most that autoscaling goes to, else spec.units, as
+// unitsPerPod doubled until it is enough or the tier has no more. It is never sized by the units in force: they change
+// all day, and another size is another pod.
 func podUnits(spec *signalrv1alpha1.SignalRInstanceSpec, backplane bool) int64 {
 	if spec.Tier == signalrv1alpha1.TierFree {
 		return 1

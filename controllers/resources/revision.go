@@ -37,7 +37,7 @@ func Revision(in Input) string {
 		i.TLSSecret = tlsSecretName(in)
 	}
 	if resourcesEmpty(spec.Edge.Pod.Resources) {
-		i.Units = podUnits(spec, in.can(CapabilityBackplane))
+		i.Units = PodUnits(in)
 	}
 	b, err := json.Marshal(i)
 	if err != nil { // plain data: cannot be

@@ -34,6 +34,9 @@ var rules = schema{
 // notNegative is the pattern of a quantity without its sign.
 const notNegative = `^\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)([numkMGTPE]|[KMGTPE]i)?$`
 
+// downWindow is the default of scaleDown.stabilizationWindowSeconds, which no marker can say either.
+const downWindow = 900
+
 // bounded lists where they hold.
 var bounded = []string{"spec.autoscale.behavior.scaleUp", "spec.autoscale.behavior.scaleDown"}
 
@@ -48,6 +51,23 @@ var foreign = []string{
 	"spec.edge.pod.topologySpreadConstraints",
 	"status.conditions",
 }
+
+// values lists the maps of ours whose values no marker reaches, with the most characters that a value has.
+var values = map[string]int{
+	"spec.edge.pod.annotations":              longText,
+	"spec.edge.pod.labels":                   63,
+	"spec.edge.pod.nodeSelector":             63,
+	"spec.exposure.ingress.annotations":      longText,
+	"spec.exposure.loadBalancer.annotations": longText,
+}
+
+// What a field of a type that is not ours holds at most where nothing else says so: more than anybody needs, and not
+// without end.
+const (
+	mostItems = 64
+	mostText  = 1024
+	longText  = 32 << 10 // values of variables and annotations
+)
 
 func main() {
 	if len(os.Args) != 2 {
@@ -82,6 +102,12 @@ func run(file string) error {
 			maps.Copy(s, bounds.(schema))
 		}
 	}
+	down, err := find(root, "spec.autoscale.behavior.scaleDown")
+	if err != nil {
+		return err
+	}
+	down["default"] = schema{"stabilizationWindowSeconds": downWindow}
+	down["properties"].(schema)["stabilizationWindowSeconds"].(schema)["default"] = downWindow
 	for _, at := range foreign {
 		s, err := find(root, at)
 		if err != nil {
@@ -90,7 +116,20 @@ func run(file string) error {
 		own := s["description"]
 		shorten(s)
 		s["description"] = own
+		bound(s)
 	}
+	for at, most := range values {
+		s, err := find(root, at+"{}")
+		if err != nil {
+			return err
+		}
+		s["maxLength"] = most
+	}
+	value, err := find(root, "spec.edge.pod.env[].value")
+	if err != nil {
+		return err
+	}
+	value["maxLength"] = longText
 	out, err := yaml.Marshal(crd)
 	if err != nil {
 		return err
@@ -114,14 +153,45 @@ func rootSchema(crd schema) (schema, error) {
 	return root, nil
 }
 
-// find returns the schema at a path as spec.list[].field.
+// bound gives every list, map and text in s an end that has none.
+func bound(s schema) {
+	limit := func(name string, most int) {
+		if s[name] == nil {
+			s[name] = most
+		}
+	}
+	switch s["type"] {
+	case "array":
+		limit("maxItems", mostItems)
+		bound(s["items"].(schema))
+	case "string":
+		if s["enum"] == nil && s["format"] == nil {
+			limit("maxLength", mostText)
+		}
+	case "object":
+		if all, ok := s["additionalProperties"].(schema); ok {
+			limit("maxProperties", mostItems)
+			bound(all)
+		}
+		properties, _ := s["properties"].(schema)
+		for _, p := range properties {
+			bound(p.(schema))
+		}
+	}
+}
+
+// find returns the schema at a path as spec.list[].field, or spec.map{}.
 func find(s schema, path string) (schema, error) {
 	for name := range strings.SplitSeq(path, ".") {
 		name, list := strings.CutSuffix(name, "[]")
+		name, all := strings.CutSuffix(name, "{}")
 		properties, _ := s["properties"].(schema)
 		next, ok := properties[name].(schema)
-		if ok && list {
+		switch {
+		case ok && list:
 			next, ok = next["items"].(schema)
+		case ok && all:
+			next, ok = next["additionalProperties"].(schema)
 		}
 		if !ok {
 			return nil, fmt.Errorf("no field %s: correct the tables of this program", path)

@@ -116,6 +116,19 @@ mode: Auto
 managed: {storage: {type: Ephemeral, size: 1Gi}}
 `)))
 
+		By("a behavior that says nothing, and one that says something else")
+		for text, want := range map[string]int64{
+			"{}": 900, "{scaleUp: {selectPolicy: Max}}": 900, "{scaleDown: {selectPolicy: Max}}": 900,
+			"{scaleDown: {stabilizationWindowSeconds: 0}}": 0,
+		} {
+			a = create(ctx, instance("chat", "autoscale: {maxUnits: 3, behavior: "+text+"}"))
+			Expect(a.err).NotTo(HaveOccurred())
+			got, _, err := unstructured.NestedInt64(a.object.Object, "spec", "autoscale", "behavior", "scaleDown",
+				"stabilizationWindowSeconds")
+			Expect(err).NotTo(HaveOccurred())
+			Expect(got).To(Equal(want), text)
+		}
+
 		By("a load balancer")
 		a = create(ctx, instance("chat", "exposure: {type: LoadBalancer, loadBalancer: {}}"))
 		Expect(a.err).NotTo(HaveOccurred())

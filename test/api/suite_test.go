@@ -49,7 +49,7 @@ func TestAPI(t *testing.T) {
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
 		dir, err := exec.CommandContext(t.Context(), "../../hack/envtest", "--present").Output()
 		if err != nil {
-			t.Skip("no etcd and kube-apiserver here: make envtest-assets brings them")
+			t.Fatal("no etcd and kube-apiserver here: make envtest-assets makes them")
 		}
 		t.Setenv("KUBEBUILDER_ASSETS", strings.TrimSpace(string(dir)))
 	}
