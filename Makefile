@@ -12,7 +12,7 @@ FUZZ ?= .
 TESTFLAGS ?=
 
 # The operator's packages pull in Kubernetes; their suites talk to a real API server (hack/envtest).
-OPERATOR := ./api/... ./controllers/... ./hack/apidocs/... ./hack/chartgen/... ./hack/crdbound/... ./hack/dist/... \
+OPERATOR := ./api/... ./hack/apidocs/... ./hack/chartgen/... ./hack/crdbound/... ./hack/dist/... \
 	./hack/install/... ./hack/pack/... ./test/api/... ./test/install/...
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -100,7 +100,8 @@ envtest-assets: need-go
 
 .PHONY: test-operator
 test-operator: envtest-assets ## the operator against a real API server
-	@$(STEP) "operator" $(GO) test -timeout 30m $(TESTFLAGS) $(OPERATOR)
+	@$(STEP) "operator, race detector" $(GO) test -race -timeout 30m $(TESTFLAGS) ./controllers/...
+	@$(STEP) "API and install" $(GO) test -timeout 30m $(TESTFLAGS) $(OPERATOR)
 
 .PHONY: cluster
 cluster: need-go ## a Kubernetes to try things in: yours, kind's, or built from source

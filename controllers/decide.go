@@ -377,8 +377,8 @@ func (d *decision) decideConfig(o *observed) {
 	d.edgeConfig, d.edgeHash = c, c.Hash()
 }
 
-// awaitEdges looks again soon while edges have not loaded a new configuration: a rotation is not done before. Edges that
-// take longer than eagerFor are left to the usual poll.
+// awaitEdges looks again soon while edges have not loaded a new configuration: a rotation is not done before. Edges
+// that take longer than eagerFor are left to the usual poll.
 func (d *decision) awaitEdges(o *observed) {
 	if o.memory.edgeHash != d.edgeHash {
 		o.memory.edgeHash, o.memory.edgeHashSince = d.edgeHash, o.now.Time
