@@ -377,19 +377,20 @@ func (d *decision) decideConfig(o *observed) {
 	d.edgeConfig, d.edgeHash = c, c.Hash()
 }
 
-// awaitEdges looks again soon while edges have not loaded a new configuration: a rotation is not done before. Edges
-// that take longer than eagerFor are left to the usual poll.
+// awaitEdges looks again soon while somebody waits for what edges do next: load a new configuration, as after a
+// rotation, or get their first app server. Edges that take longer than eagerFor are left to the usual poll.
 func (d *decision) awaitEdges(o *observed) {
 	if o.memory.edgeHash != d.edgeHash {
 		o.memory.edgeHash, o.memory.edgeHashSince = d.edgeHash, o.now.Time
 	}
-	if d.edgeConfig == nil || o.now.Sub(o.memory.edgeHashSince) > eagerFor {
-		return
-	}
-	for _, e := range o.edges {
-		if e.pod.DeletionTimestamp == nil && podReady(e.pod) && e.status.Config.Hash != d.edgeHash {
+	due := d.edgeConfig != nil && o.now.Sub(o.memory.edgeHashSince) < eagerFor
+	for i := range o.edges {
+		e := &o.edges[i]
+		switch {
+		case due && e.pod.DeletionTimestamp == nil && podReady(e.pod) && e.status.Config.Hash != d.edgeHash:
 			d.again(o.now.Add(eagerInterval))
-			return
+		case o.instance.Spec.ServiceMode == signalrv1alpha1.ServiceModeDefault && e.lonely(o.now.Time):
+			d.again(o.now.Add(lonelyInterval))
 		}
 	}
 }

@@ -27,6 +27,9 @@ const (
 	eagerFor = 2 * time.Minute
 	// edgeReadsAtOnce bounds the readings under way for all instances together.
 	edgeReadsAtOnce = 64
+	// lonelyInterval is how often an edge is asked that has just become ready and has no app server yet: somebody waits
+	// for that.
+	lonelyInterval = 3 * time.Second
 	// adminPort is the port of /status, design.md section 10.
 	adminPort = 8889
 )
@@ -39,6 +42,12 @@ type edgeView struct {
 	// known tells that there was an answer at all, fresh that the newest reading succeeded.
 	known, fresh bool
 	err          error
+}
+
+// lonely tells that an edge became ready a moment ago and has no app server yet.
+func (e *edgeView) lonely(now time.Time) bool {
+	return e.fresh && e.status.Connections.Server == 0 && e.pod.DeletionTimestamp == nil &&
+		now.Sub(podReadySince(e.pod)) < eagerFor
 }
 
 // reading is what is remembered of one pod between reconciles.
@@ -126,6 +135,9 @@ func (r *reading) due(now time.Time, wanted string) bool {
 	age := now.Sub(r.at)
 	if r.fresh && wanted != "" && r.status.Config.Hash != wanted && !r.status.Draining {
 		return age >= eagerInterval
+	}
+	if r.lonely(now) {
+		return age >= lonelyInterval
 	}
 	return age >= pollInterval-pollSlack || r.err != nil && age >= pollInterval/3
 }

@@ -284,6 +284,18 @@ func TestPollerAsksInItsTime(t *testing.T) {
 	clock.Step(eagerInterval)
 	read("newer")
 	asked(3, "behind")
+	pod.Status.Conditions = []corev1.PodCondition{{
+		Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(clock.Now()),
+	}}
+	clock.Step(lonelyInterval)
+	read("new")
+	asked(4, "ready a moment ago, without an app server")
+	clock.Step(eagerFor)
+	read("new")
+	asked(5, "an interval later, and more")
+	clock.Step(lonelyInterval)
+	read("new")
+	asked(5, "ready for long, without an app server")
 	clock.Step(pollInterval)
 	f.err = errors.New("gone")
 	if v := read("new"); v.fresh || !v.known || v.status.Config.Hash != "new" {
@@ -291,7 +303,7 @@ func TestPollerAsksInItsTime(t *testing.T) {
 	}
 	clock.Step(eagerInterval)
 	read("newer")
-	asked(4, "not answering, which is no reason to hurry")
+	asked(6, "not answering, which is no reason to hurry")
 	if next := nextPoll(); next < pollInterval-pollSlack || next > pollInterval+pollSlack {
 		t.Errorf("nextPoll() = %s", next)
 	}

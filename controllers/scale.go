@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -77,8 +78,16 @@ func marked(p *corev1.Pod) bool {
 	return err == nil && cost < 0
 }
 
-func podReady(p *corev1.Pod) bool {
-	return slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
-		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
-	})
+func podReady(p *corev1.Pod) bool { return slices.ContainsFunc(p.Status.Conditions, isReady) }
+
+// podReadySince returns when a pod became ready, the zero time if it is not.
+func podReadySince(p *corev1.Pod) time.Time {
+	if i := slices.IndexFunc(p.Status.Conditions, isReady); i >= 0 {
+		return p.Status.Conditions[i].LastTransitionTime.Time
+	}
+	return time.Time{}
+}
+
+func isReady(c corev1.PodCondition) bool {
+	return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
 }
