@@ -24,7 +24,7 @@ var byAdmission = []grantKey{
 // conditionsWanted is the table of spec/api.md, "Conditions", whole; and MessageQuotaHigh, which is ours.
 var conditionsWanted = []string{
 	"BackplaneReady=False Connecting", "BackplaneReady=False Lost", "BackplaneReady=False UnsupportedByEdge",
-	"BackplaneReady=True Connected", "BackplaneReady=True NotNeeded",
+	"BackplaneReady=True Connected", "BackplaneReady=True NotNeeded", "BackplaneReady=Unknown MetricsUnavailable",
 	"KeysReady=False Rotating", "KeysReady=False RotationQueued", "KeysReady=False SecretInvalid", "KeysReady=True Loaded",
 	"Paused=True Annotation",
 	"QuotaHealthy=False ConnectionQuotaFull", "QuotaHealthy=False ConnectionQuotaHigh",

@@ -197,6 +197,9 @@ func judgeBackplane(f *findings) verdict {
 	switch {
 	case f.unsupportedBackplane != "":
 		return isFalse(signalrv1alpha1.ReasonUnsupportedByEdge, "%s", f.unsupportedBackplane)
+	case f.unknownBackplane:
+		return unknown(signalrv1alpha1.ReasonMetricsUnavailable,
+			"several edges are asked for, and no edge has said yet whether it can be one of them")
 	case mode == signalrv1alpha1.BackplaneEmbedded || mode == "":
 		return isTrue(signalrv1alpha1.ReasonNotNeeded, "one edge serves everything")
 	case f.stopped():
@@ -316,6 +319,8 @@ func judgeReady(f *findings) verdict {
 		return isTrue(signalrv1alpha1.ReasonStopped, "spec.state is Stopped: no edge runs, as asked")
 	case f.unsupported != "":
 		return isFalse(signalrv1alpha1.ReasonUnsupportedByEdge, "%s", f.unsupported)
+	case f.workload.ready == 0 && f.certificatePending != "":
+		return isFalse(signalrv1alpha1.ReasonEdgesNotReady, "no edge is ready: %s", f.certificatePending)
 	case f.workload.ready == 0:
 		return isFalse(signalrv1alpha1.ReasonEdgesNotReady, "no edge is ready")
 	case f.endpointPending != "":

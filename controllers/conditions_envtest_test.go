@@ -214,6 +214,19 @@ var _ = Describe("conditions", func() {
 			Expect(in.Status.Endpoint).To(Equal("https://chat.example.com"))
 		})
 
+		It("says what edges that end TLS wait for", func(ctx SpecContext) {
+			w.create(ctx, build.Instance("chat").Exposure(signalrv1alpha1.ExposureSpec{
+				Type: signalrv1alpha1.ExposureLoadBalancer, HostName: "chat.example.com",
+				TLS: &signalrv1alpha1.ExposureTLS{
+					Termination: signalrv1alpha1.TLSTerminationEdge, IssuerRef: &signalrv1alpha1.IssuerReference{Name: "ca"},
+				},
+			}))
+			w.reconciled(ctx, "chat")
+			in := w.get(ctx, "chat")
+			Expect(in).To(haveCondition("Ready", "False", "EdgesNotReady"))
+			Expect(fmt.Sprint(in.Status.Conditions)).To(ContainSubstring("spec.exposure.tls.issuerRef"))
+		})
+
 		It("is EndpointPending while the kinds it needs are not installed, and goes on when they are", func(ctx SpecContext) {
 			w.hideKinds = true
 			in := w.running(ctx, build.Instance("chat").Exposure(gateway))
@@ -388,6 +401,12 @@ var _ = Describe("conditions", func() {
 				in.Spec.Backplane.Mode = signalrv1alpha1.BackplaneManaged
 			})),
 		)
+
+		It("is Unknown until an edge has said whether it can be one of several", func(ctx SpecContext) {
+			w.create(ctx, build.Instance("chat").Replicas(3))
+			w.reconciled(ctx, "chat")
+			Expect(w.get(ctx, "chat")).To(haveCondition("BackplaneReady", "Unknown", "MetricsUnavailable"))
+		})
 
 		It("goes from Connecting to Connected to Lost with edges that can", func(ctx SpecContext) {
 			w.edges.born = joining

@@ -43,6 +43,8 @@ type decision struct {
 
 	backplane            signalrv1alpha1.BackplaneMode
 	unsupportedBackplane string
+	// unknownBackplane tells that several edges are asked for, and no edge has said yet whether it can be one of them.
+	unknownBackplane bool
 	// unsupported names the field that asks for what the running edges cannot do.
 	unsupported string
 	// serveOn is the service mode that edges keep which serve it, and cannot serve the one that the spec asks for: they
@@ -57,6 +59,8 @@ type decision struct {
 	edgeHash   string
 
 	endpointPending string
+	// certificatePending says why there is no certificate yet for edges that end TLS: they start with it.
+	certificatePending string
 	// problems are what a person has to mend, beside what applying will meet.
 	problems []error
 	// events are told with the status that shows them; keyEvents and edgeEvents when the Secret or the Deployment was
@@ -256,18 +260,8 @@ func (d *decision) decideEdges(o *observed) {
 	if !joins {
 		d.backplane = signalrv1alpha1.BackplaneEmbedded
 	}
-	if !joins && memory.capabilities != nil && !o.stopped() {
-		ideal := resources.Replicas(spec, d.units.Effective, d.use.clients, true)
-		mode := resources.BackplaneMode(spec, o.instance.Status.Backplane.Mode, ideal, true)
-		switch {
-		case spec.Backplane.Mode == signalrv1alpha1.BackplaneManaged,
-			spec.Backplane.Mode == signalrv1alpha1.BackplaneExternal:
-			d.unsupportedBackplane = fmt.Sprintf("spec.backplane.mode: the running edge cannot use a backplane of mode %s: "+
-				"one edge serves all units", mode)
-		case ideal > 1:
-			d.unsupportedBackplane = "spec.units, spec.edge.unitsPerPod and spec.edge.minReplicas ask for several edges, and " +
-				"the running edge cannot be one of several: one edge serves all units"
-		}
+	if !joins && !o.stopped() {
+		d.judgeAlone(o)
 	}
 	w := o.workload
 	d.replicas = d.wanted
@@ -360,6 +354,24 @@ func (d *decision) decideCertificates(o *observed) (err error) {
 	return err
 }
 
+// judgeAlone says what one edge that cannot be one of several leaves open of what the spec asks for.
+func (d *decision) judgeAlone(o *observed) {
+	spec := &o.instance.Spec
+	ideal := resources.Replicas(spec, d.units.Effective, d.use.clients, true)
+	mode := resources.BackplaneMode(spec, o.instance.Status.Backplane.Mode, ideal, true)
+	switch known := o.memory.capabilities != nil; {
+	case mode == signalrv1alpha1.BackplaneEmbedded:
+	case !known:
+		d.unknownBackplane = true
+	case spec.Backplane.Mode == signalrv1alpha1.BackplaneManaged, spec.Backplane.Mode == signalrv1alpha1.BackplaneExternal:
+		d.unsupportedBackplane = fmt.Sprintf("spec.backplane.mode: the running edge cannot use a backplane of mode %s: "+
+			"one edge serves all units", mode)
+	case ideal > 1:
+		d.unsupportedBackplane = "spec.units, spec.edge.unitsPerPod and spec.edge.minReplicas ask for several edges, and " +
+			"the running edge cannot be one of several: one edge serves all units"
+	}
+}
+
 // decideConfig renders the edges' configuration. Edges whose template stays keep what of it they cannot take over
 // without a restart.
 func (d *decision) decideConfig(o *observed) {
@@ -417,15 +429,27 @@ func (d *decision) decideEndpoint(o *observed) {
 		}
 	case signalrv1alpha1.ExposureNone, signalrv1alpha1.ExposureIngress:
 	}
-	if d.endpointPending != "" || e.TLS == nil || e.TLS.IssuerRef == nil {
-		return
+	pending := o.awaitedCertificate()
+	d.endpointPending = cmp.Or(d.endpointPending, pending)
+	if e.TLS != nil && e.TLS.Termination == signalrv1alpha1.TLSTerminationEdge {
+		d.certificatePending = pending
 	}
-	switch certificate, ok := o.child(certificateGVK, resources.CertificateName(name)).(*unstructured.Unstructured); {
+}
+
+// awaitedCertificate says why the certificate of an issuer is not there yet, nothing when it is or none is asked for.
+func (o *observed) awaitedCertificate() string {
+	tls := o.instance.Spec.Exposure.TLS
+	if tls == nil || tls.IssuerRef == nil {
+		return ""
+	}
+	name := resources.CertificateName(o.instance.Name)
+	switch certificate, ok := o.child(certificateGVK, name).(*unstructured.Unstructured); {
 	case !o.installed[certificateGVK]:
-		d.endpointPending = "spec.exposure.tls.issuerRef: the kind Certificate of cert-manager is not installed"
+		return "spec.exposure.tls.issuerRef: the kind Certificate of cert-manager is not installed"
 	case !ok || !conditionTrue(certificate.Object, "Ready", "status", "conditions"):
-		d.endpointPending = "the certificate of spec.exposure.tls.issuerRef is not issued yet"
+		return "the certificate of spec.exposure.tls.issuerRef is not issued yet"
 	}
+	return ""
 }
 
 // child returns a live child, nil when it does not exist. What is in its place and not the instance's says nothing.

@@ -23,7 +23,8 @@ const (
 	ConditionKeysReady = "KeysReady"
 	// ConditionBackplaneReady is True when every edge is connected to the backplane, or none needs to be.
 	//
-	// Reasons when True: Connected, NotNeeded. When False: Connecting, Lost, UnsupportedByEdge.
+	// Reasons when True: Connected, NotNeeded. When False: Connecting, Lost, UnsupportedByEdge. When Unknown:
+	// MetricsUnavailable.
 	ConditionBackplaneReady = "BackplaneReady"
 	// ConditionScalingActive is True while the autoscaler works; it is absent without spec.autoscale.
 	//

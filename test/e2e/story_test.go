@@ -155,7 +155,7 @@ var _ = Describe("ten lines of YAML", Ordered, func() {
 	It("shows exact numbers", func(ctx SpecContext) {
 		shown := follow(ctx, "kubectl signalr status")
 		for _, want := range []string{
-			`Size: +Standard, 1 units in force, 1 declared`, `Usage \(exact, from 1 of 1 edges\)`,
+			`Size: +Standard, units: 1 in force, 1 declared`, `Usage \(exact, from 1 of 1 edges\)`,
 			fmt.Sprintf(`client connections +%d +1000`, clientCount), `app server connections +5`,
 			edge + fmt.Sprintf(` +%d +5 `, clientCount), fmt.Sprintf(`conformance +%d +5`, clientCount), `Ready +True +Serving`,
 		} {

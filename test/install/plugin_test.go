@@ -130,7 +130,7 @@ var _ = Describe("kubectl signalr", Ordered, func() {
 	})
 
 	It("shows the status", func(ctx SpecContext) {
-		Expect(must(ctx, "status", "chat")).To(ContainSubstring("Premium, 0 units in force, 200 declared"))
+		Expect(must(ctx, "status", "chat")).To(ContainSubstring("Premium, units: 0 in force, 200 declared"))
 	})
 
 	It("has nothing to open without edges", func(ctx SpecContext) {

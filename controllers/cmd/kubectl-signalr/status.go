@@ -82,7 +82,7 @@ func (c *cli) describe(of *signalrv1alpha1.SignalRInstance) {
 		fmt.Fprintf(tab, "%s\t%s\n", what, fmt.Sprintf(format, args...))
 	}
 	line("Name:", "%s/%s", of.Namespace, of.Name)
-	line("Size:", "%s, %d units in force, %d declared", of.Spec.Tier, of.Status.Units.Effective, of.Spec.Units)
+	line("Size:", "%s, units: %d in force, %d declared", of.Spec.Tier, of.Status.Units.Effective, of.Spec.Units)
 	line("Mode:", "%s, %s", of.Spec.ServiceMode, of.Spec.State)
 	line("Endpoint:", "%s", or(of.Status.Endpoint))
 	line("Keys:", "Secret %s%s", or(of.Status.KeysSecretName), fingerprints(of.Status.Keys))
