@@ -213,8 +213,11 @@ func (c *cli) await(ctx context.Context, cluster client.Client, of *signalrv1alp
 }
 
 // keySecret reads the Secret that users of an instance read. Nothing but keys and connection-string calls it.
-func keySecret(ctx context.Context, cluster client.Client, of *signalrv1alpha1.SignalRInstance,
-) (*corev1.Secret, error) {
+func (c *cli) keySecret(ctx context.Context, t target) (*corev1.Secret, error) {
+	cluster, of, err := c.find(ctx, t)
+	if err != nil {
+		return nil, err
+	}
 	name := of.Name + "-keys"
 	switch ref := of.Spec.Auth.AccessKeys.ExistingSecretRef; {
 	case ref != nil:
@@ -223,8 +226,7 @@ func keySecret(ctx context.Context, cluster client.Client, of *signalrv1alpha1.S
 		name = of.Status.KeysSecretName
 	}
 	secret := &corev1.Secret{}
-	err := cluster.Get(ctx, client.ObjectKey{Namespace: of.Namespace, Name: name}, secret)
-	switch {
+	switch err := cluster.Get(ctx, client.ObjectKey{Namespace: of.Namespace, Name: name}, secret); {
 	case apierrors.IsNotFound(err):
 		return nil, fmt.Errorf("there is no Secret %s yet: kubectl signalr status %s says why", name, of.Name)
 	case err != nil:

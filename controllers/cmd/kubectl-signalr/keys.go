@@ -59,11 +59,7 @@ func newKeys(c *cli) *cobra.Command {
 	cmd.Flags().Var(&only, "key-type", "Print this key alone, and nothing else")
 	cmd.Flags().StringVarP(&output, "output", "o", "json", "Format: json or yaml")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cluster, instance, err := c.find(cmd.Context(), t)
-		if err != nil {
-			return err
-		}
-		secret, err := keySecret(cmd.Context(), cluster, instance)
+		secret, err := c.keySecret(cmd.Context(), t)
 		if err != nil {
 			return err
 		}
@@ -103,11 +99,7 @@ func newConnectionString(c *cli) *cobra.Command {
 	addTarget(cmd, &t)
 	cmd.Flags().Var(&which, "key-type", "The key in it")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cluster, instance, err := c.find(cmd.Context(), t)
-		if err != nil {
-			return err
-		}
-		secret, err := keySecret(cmd.Context(), cluster, instance)
+		secret, err := c.keySecret(cmd.Context(), t)
 		if err != nil {
 			return err
 		}
