@@ -7,7 +7,7 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 
 GO ?= go
-FUZZTIME ?= 10s
+FUZZRUNS ?= 100000
 FUZZ ?= .
 TESTFLAGS ?=
 
@@ -116,8 +116,8 @@ e2e: need-go need-node ## the whole story in a real cluster, which is started an
 	@hack/e2e
 
 .PHONY: fuzz
-fuzz: need-go ## run each fuzz target for FUZZTIME (10s), or those that match FUZZ
-	@$(STEP) "fuzz, $(FUZZTIME) each" hack/fuzz $(FUZZTIME) '$(FUZZ)'
+fuzz: need-go ## try FUZZRUNS (100000) inputs on each fuzz target, or on those that match FUZZ
+	@$(STEP) "fuzz, $(FUZZRUNS) inputs each" hack/fuzz $(FUZZRUNS) '$(FUZZ)'
 
 .PHONY: bench
 bench: need-cc bin/signalr-edge bin/signalr-bench ## measure the bars (minutes, wants a quiet machine) and write docs/performance.md
