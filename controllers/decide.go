@@ -228,7 +228,11 @@ func modesOf(capabilities []string) string {
 // decideUnits says how many units are in force, and what of them is used.
 func (d *decision) decideUnits(o *observed) {
 	d.use = measure(o.edges)
-	d.use.messages = o.memory.messages.add(o.edges, o.instance.Status.Usage, o.now.Time)
+	var carried config.Carried
+	if o.config != nil {
+		carried = o.config.Quota.Carried
+	}
+	d.use.messages = o.memory.messages.add(o.edges, carried, o.instance.Status.Usage, o.now.Time)
 	in := autoscale.Input{
 		Spec: &o.instance.Spec, Current: o.instance.Status.Units.Effective, Unreachable: o.unreachable(),
 		History: o.memory.history, Now: o.now.Time,
@@ -297,7 +301,7 @@ func (r *Reconciler) inputFor(o *observed, d *decision) resources.Input {
 	}
 	in := resources.Input{
 		Instance: instance, Units: d.units.Effective, Replicas: d.replicas,
-		Capabilities: o.memory.capabilities, ConfigVersion: o.memory.configVersion,
+		Carried: o.memory.messages.carried(), Capabilities: o.memory.capabilities, ConfigVersion: o.memory.configVersion,
 		Kinds: resources.Kinds{
 			HTTPRoute: o.installed[httpRouteGVK], Certificate: o.installed[certificateGVK],
 			ServiceMonitor: o.installed[serviceMonitorGVK],

@@ -139,6 +139,9 @@ func (r *reading) due(now time.Time, wanted string) bool {
 	if r.lonely(now) {
 		return age >= lonelyInterval
 	}
+	if r.fresh && r.pod.DeletionTimestamp != nil {
+		return age >= eagerInterval // what it says now may be the last of it, and what it counted is carried on
+	}
 	return age >= pollInterval-pollSlack || r.err != nil && age >= pollInterval/3
 }
 

@@ -229,17 +229,47 @@ func TestTallyCountsEdgesThatComeAndGo(t *testing.T) {
 		{edges: []edgeView{edge("d", 7)}, want: 192},
 		{edges: []edgeView{edge("d", 3)}, day: 1, want: 3},
 	} {
-		if got := m.add(step.edges, nil, now.AddDate(0, 0, step.day)); got != step.want {
+		if got := m.add(step.edges, config.Carried{}, nil, now.AddDate(0, 0, step.day)); got != step.want {
 			t.Errorf("step %d: %d messages, want %d", i, got, step.want)
 		}
 	}
-	var restarted tally
-	shown := &signalrv1alpha1.UsageStatus{MessagesToday: 9000, Time: &metav1.Time{Time: now}}
-	if got := restarted.add([]edgeView{edge("a", 400)}, shown, now.Add(time.Minute)); got != 9000 {
-		t.Errorf("after a restart %d messages, want 9000", got)
-	}
-	if got := restarted.add([]edgeView{edge("a", 500)}, shown, now.Add(2*time.Minute)); got != 9100 {
-		t.Errorf("and then %d messages, want 9100", got)
+}
+
+func TestTallyOfARestartedOperator(t *testing.T) {
+	t.Parallel()
+	today, yesterday := testNow.Format(time.DateOnly), testNow.AddDate(0, 0, -1).Format(time.DateOnly)
+	for sentence, tt := range map[string]struct {
+		carried config.Carried
+		shown   int64
+		want    int64
+	}{
+		"knows nothing":                          {config.Carried{}, 0, 400},
+		"believes the status":                    {config.Carried{}, 9000, 9000},
+		"believes what edges were told":          {config.Carried{Day: today, Messages: 8577}, 0, 8977},
+		"prefers it to what the status rounds":   {config.Carried{Day: today, Messages: 8577}, 9000, 8977},
+		"believes the status that knows of more": {config.Carried{Day: today, Messages: 3000}, 9000, 9000},
+		"forgets yesterday":                      {config.Carried{Day: yesterday, Messages: 8577}, 0, 400},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			t.Parallel()
+			var m tally
+			shown := &signalrv1alpha1.UsageStatus{MessagesToday: tt.shown, Time: &metav1.Time{Time: testNow}}
+			for _, count := range []int64{400, 500} {
+				edges := []edgeView{{known: true, status: config.Status{
+					Node: "a", Messages: config.StatusMessages{Today: count},
+				}}}
+				if got, want := m.add(edges, tt.carried, shown, testNow.Add(time.Minute)), tt.want+count-400; got != want {
+					t.Errorf("%d messages, want %d", got, want)
+				}
+			}
+			want := config.Carried{}
+			if gone := tt.want - 400; gone > 0 {
+				want = config.Carried{Day: today, Messages: gone}
+			}
+			if got := m.carried(); got != want {
+				t.Errorf("it carries %+v, want %+v", got, want)
+			}
+		})
 	}
 }
 
@@ -296,6 +326,10 @@ func TestPollerAsksInItsTime(t *testing.T) {
 	clock.Step(lonelyInterval)
 	read("new")
 	asked(5, "ready for long, without an app server")
+	pod.DeletionTimestamp = &metav1.Time{Time: clock.Now()}
+	read("new")
+	asked(6, "about to go")
+	pod.DeletionTimestamp = nil
 	clock.Step(pollInterval)
 	f.err = errors.New("gone")
 	if v := read("new"); v.fresh || !v.known || v.status.Config.Hash != "new" {
@@ -303,7 +337,7 @@ func TestPollerAsksInItsTime(t *testing.T) {
 	}
 	clock.Step(eagerInterval)
 	read("newer")
-	asked(6, "not answering, which is no reason to hurry")
+	asked(7, "not answering, which is no reason to hurry")
 	if next := nextPoll(); next < pollInterval-pollSlack || next > pollInterval+pollSlack {
 		t.Errorf("nextPoll() = %s", next)
 	}

@@ -11,6 +11,7 @@ import (
 
 	signalrv1alpha1 "github.com/signalr-operator/signalr-operator/api/v1alpha1"
 	"github.com/signalr-operator/signalr-operator/controllers/resources"
+	"github.com/signalr-operator/signalr-operator/edge/config"
 	"github.com/signalr-operator/signalr-operator/test/build"
 )
 
@@ -252,6 +253,44 @@ var _ = Describe("scaling", func() {
 			Expect(admin.Status().Update(ctx, in)).To(Succeed())
 			w.restart()
 			Expect(w.poll(ctx, "chat").Status.Units.Effective).To(Equal(int32(5)))
+		})
+	})
+
+	Describe("the day's messages", func() {
+		counted := func(n int64) {
+			w.edges.each(func(e *playedEdge) { e.status.Messages.Today = n })
+		}
+
+		It("are counted on by the edges that come after others", func(ctx SpecContext) {
+			w.running(ctx, build.Instance("chat").Tier(signalrv1alpha1.TierFree))
+			Expect(w.edgeConfig(ctx, "chat").Quota.Carried).To(BeZero())
+			counted(19_990)
+			w.poll(ctx, "chat")
+
+			w.change(ctx, "chat", func(in *signalrv1alpha1.SignalRInstance) { in.Spec.State = signalrv1alpha1.StateStopped })
+			w.settle(ctx, "chat")
+			Expect(w.pods(ctx, "chat")).To(BeEmpty())
+			w.restart() // an operator that remembers nothing
+			w.change(ctx, "chat", func(in *signalrv1alpha1.SignalRInstance) { in.Spec.State = signalrv1alpha1.StateRunning })
+			w.settle(ctx, "chat")
+			carried := config.Carried{Day: "2026-05-04", Messages: 19_990}
+			Expect(w.edgeConfig(ctx, "chat").Quota.Carried).To(Equal(carried))
+
+			counted(20)
+			w.clock.Step(messagesInterval)
+			in := w.poll(ctx, "chat")
+			Expect(in).To(haveCondition("QuotaHealthy", "False", "MessageQuotaFull"))
+			Expect(in.Status.Usage.MessagesToday).To(Equal(int64(20_000)))
+
+			counted(15) // its container was started again
+			w.poll(ctx, "chat")
+			carried.Messages += 20
+			Expect(w.edgeConfig(ctx, "chat").Quota.Carried).To(Equal(carried))
+
+			counted(0)
+			w.clock.Step(24 * time.Hour)
+			Expect(w.poll(ctx, "chat")).To(haveCondition("QuotaHealthy", "True", "WithinQuota"))
+			Expect(w.edgeConfig(ctx, "chat").Quota.Carried).To(BeZero())
 		})
 	})
 

@@ -6,6 +6,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	signalrv1alpha1 "github.com/signalr-operator/signalr-operator/api/v1alpha1"
+	"github.com/signalr-operator/signalr-operator/edge/config"
 )
 
 const (
@@ -119,13 +120,18 @@ type tally struct {
 	last map[string]int64
 }
 
-// add returns the messages of the day after a reading. shown is what the status says of the present day: after a
-// restart of the operator it is all that is known of edges that went before.
-func (t *tally) add(edges []edgeView, shown *signalrv1alpha1.UsageStatus, now time.Time) int64 {
-	day := now.Unix() / int64(24*time.Hour/time.Second)
+// add returns the messages of the day after a reading. After a restart of the operator there are two witnesses of edges
+// that went before: carried is what the edges of now were told of them, and shown what the status says of the day.
+func (t *tally) add(
+	edges []edgeView, carried config.Carried, shown *signalrv1alpha1.UsageStatus, now time.Time,
+) int64 {
+	day := dayOf(now)
 	fresh := t.last == nil
 	if fresh || t.day != day {
 		*t = tally{day: day, last: map[string]int64{}}
+	}
+	if fresh && dayOf(carried.Date()) == day {
+		t.gone = carried.Messages
 	}
 	var sum int64
 	present := map[string]bool{}
@@ -149,13 +155,27 @@ func (t *tally) add(edges []edgeView, shown *signalrv1alpha1.UsageStatus, now ti
 			sum += count
 		}
 	}
-	if fresh && shown != nil && shown.Time != nil && shown.Time.Unix()/int64(24*time.Hour/time.Second) == day {
-		if missing := shown.MessagesToday - sum; missing > twoDigits(shown.MessagesToday) { // more than was rounded away
-			t.gone = max(t.gone, missing)
+	if fresh && shown != nil && shown.Time != nil && dayOf(shown.Time.Time) == day {
+		missing := shown.MessagesToday - sum - t.gone
+		if missing > twoDigits(shown.MessagesToday) { // more than was rounded away
+			t.gone += missing
 		}
 	}
 	return sum + t.gone
 }
+
+// carried returns what edges that are gone have counted, for those that go on.
+func (t *tally) carried() config.Carried {
+	if t.gone == 0 {
+		return config.Carried{}
+	}
+	return config.Carried{Day: time.Unix(t.day*secondsPerDay, 0).UTC().Format(time.DateOnly), Messages: t.gone}
+}
+
+const secondsPerDay = 86_400
+
+// dayOf returns the number of the UTC day of t, counted from 1970-01-01.
+func dayOf(t time.Time) int64 { return t.Unix() / secondsPerDay }
 
 func countKnown(edges []edgeView) int {
 	n := 0

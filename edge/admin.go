@@ -85,7 +85,8 @@ func (n *Node) Status() config.Status {
 		Config:      config.StatusConfig{Hash: cfg.Hash(), Error: configError},
 		Connections: config.StatusConnections{Client: n.quota.Count(), Limit: n.quota.Limit()},
 		Messages: config.StatusMessages{
-			Today: n.messages.Today(now), Limit: n.messages.Limit(), ResetsAt: quota.ResetsAt(now),
+			Today: n.messages.Today(now), Carried: n.messages.Carried(), Limit: n.messages.Limit(),
+			ResetsAt: quota.ResetsAt(now),
 		},
 		Load: config.StatusLoad{Percent: int(n.load.percent.Load())},
 	}

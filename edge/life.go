@@ -45,6 +45,7 @@ func (n *Node) Reload(next *config.Config, err error) (restart []string) {
 	n.verifier.Set(keys, options)
 	n.quota.SetLimit(merged.ConnectionLimit())
 	n.messages.SetLimit(merged.MessageLimit(), merged.HardMessages())
+	n.carry(merged)
 	n.shards.SetLimits(limits(merged))
 	n.registry.SetSettings(serverSettings(merged))
 	n.handler.SetSettings(doorSettings(merged))

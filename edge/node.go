@@ -122,6 +122,7 @@ func (n *Node) assemble(cfg *config.Config) error {
 	n.verifier = auth.NewVerifier(keys, options)
 	n.quota = quota.NewConnections(cfg.ConnectionLimit())
 	n.messages = quota.NewMessages(cfg.MessageLimit(), cfg.HardMessages(), time.Now())
+	n.carry(cfg)
 	secret := []byte(cfg.Auth.ConnectionTokenKey.Reveal())
 	if len(secret) == 0 {
 		secret = make([]byte, 32)
@@ -245,6 +246,12 @@ func (n *Node) admit(t service.ConnectionType) (reason.Reason, string) {
 		return reason.ServerConnMessageQuota, n.quotaText()
 	}
 	return reason.None, ""
+}
+
+// carry takes over what former nodes counted of the day.
+func (n *Node) carry(cfg *config.Config) {
+	carried := cfg.Quota.Carried
+	n.messages.Carry(carried.Messages, carried.Date(), time.Now())
 }
 
 func (n *Node) quotaText() string {

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/signalr-operator/signalr-operator/edge/config"
 	"github.com/signalr-operator/signalr-operator/edge/protocol/service"
@@ -113,6 +114,35 @@ func TestLongMessagesCountMoreThanOnce(t *testing.T) {
 	c.Invoke("1", "Echo", `["`+strings.Repeat("x", 4096)+`"]`)
 	c.Record()
 	peer.Wait(t, "3 in and 3 out are counted", func() bool { return n.NodeStatus(t).Messages.Today == 6 })
+}
+
+func TestCarriedMessagesCountAgainstAHardQuota(t *testing.T) {
+	today := func() config.Carried {
+		return config.Carried{Day: time.Now().UTC().Format(time.DateOnly), Messages: 10}
+	}
+	n := peer.Start(t, free, func(c *config.Config) { c.Quota.MessagesPerDay, c.Quota.Carried = 10, today() })
+	refused := func() bool {
+		a := n.Ask(t, http.MethodPost, "/client/negotiate?hub=chat", "Authorization: Bearer "+peer.ClientToken("chat", ""))
+		return strings.Contains(a.Body, `"error":"Message count reaches limit."`)
+	}
+	if !refused() {
+		t.Error("a node that begins with a quota used up by others lets a client in")
+	}
+	if s := n.NodeStatus(t).Messages; s.Today != 0 || s.Carried != 10 {
+		t.Errorf("status says %+v, want none counted and 10 carried", s)
+	}
+	yesterday := n.Config.Clone()
+	yesterday.Quota.Carried.Day = "2026-01-01"
+	n.Reload(yesterday, nil)
+	if refused() {
+		t.Error("what others counted on another day keeps a client out")
+	}
+	again := n.Config.Clone()
+	again.Quota.Carried = today()
+	n.Reload(again, nil)
+	if !refused() {
+		t.Error("a node that learns that others used the quota up lets a client in")
+	}
 }
 
 func TestHardMessageQuota(t *testing.T) {

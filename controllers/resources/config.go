@@ -53,8 +53,9 @@ func EdgeConfig(in Input) *config.Config {
 	edges := int64(max(in.Replicas, 1))
 	connections, messages := Quota(spec.Tier, in.Units)
 	c.Quota = config.Quota{
-		Connections: divideUp(connections, edges), MessagesPerDay: divideUp(messages, edges),
+		Connections: divideUp(connections, edges), MessagesPerDay: divideUp(messages, edges), Carried: in.Carried,
 	}
+	c.Quota.Carried.Messages = divideUp(in.Carried.Messages, edges)
 	c.Auth.Keys = append([]config.Key(nil), in.Keys.Keys...)
 	c.Auth.ConnectionTokenKey = in.Keys.ConnectionTokenKey
 	c.Auth.AdminToken = in.Keys.AdminToken

@@ -69,18 +69,23 @@ func TestQuotaShares(t *testing.T) {
 		edges       int32
 		connections int64
 		messages    int64
+		carried     int64
 	}{
-		"one edge has it all":     {signalrv1alpha1.TierStandard, 7, 1, 7_000, 7_000_000},
-		"three edges share":       {signalrv1alpha1.TierStandard, 30, 3, 10_000, 10_000_000},
-		"a share is rounded up":   {signalrv1alpha1.TierStandard, 1, 3, 334, 333_334},
-		"Free has its own":        {signalrv1alpha1.TierFree, 1, 1, 20, 20_000},
-		"none running, all of it": {signalrv1alpha1.TierPremium, 1000, 0, 1_000_000, 1_000_000_000},
+		"one edge has it all":     {signalrv1alpha1.TierStandard, 7, 1, 7_000, 7_000_000, 1000},
+		"three edges share":       {signalrv1alpha1.TierStandard, 30, 3, 10_000, 10_000_000, 334},
+		"a share is rounded up":   {signalrv1alpha1.TierStandard, 1, 3, 334, 333_334, 334},
+		"Free has its own":        {signalrv1alpha1.TierFree, 1, 1, 20, 20_000, 1000},
+		"none running, all of it": {signalrv1alpha1.TierPremium, 1000, 0, 1_000_000, 1_000_000_000, 1000},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := EdgeConfig(input(func(in *Input) {
 				in.Instance.Spec.Tier, in.Units, in.Replicas = c.tier, c.units, c.edges
+				in.Carried = config.Carried{Day: "2026-11-22", Messages: 1000}
 			}))
-			want := config.Quota{Connections: c.connections, MessagesPerDay: c.messages}
+			want := config.Quota{
+				Connections: c.connections, MessagesPerDay: c.messages,
+				Carried: config.Carried{Day: "2026-11-22", Messages: c.carried},
+			}
 			if diff := cmp.Diff(want, cfg.Quota); diff != "" {
 				t.Errorf("quota of an edge (-want +got):\n%s", diff)
 			}

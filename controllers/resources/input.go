@@ -30,6 +30,8 @@ type Input struct {
 	Template *corev1.PodTemplateSpec
 	// Keys are the secrets of the instance.
 	Keys KeySet
+	// Carried is what edges that are gone have counted of the day's messages.
+	Carried config.Carried
 	// Capabilities are those that the image's edges report; nil before one was asked.
 	Capabilities []string
 	// ConfigVersion is the newest configuration that the running edges understand, 0 before one was asked.

@@ -129,6 +129,26 @@ type Quota struct {
 	Connections int64 `yaml:"connections"`
 	// MessagesPerDay is the number of messages per UTC day.
 	MessagesPerDay int64 `yaml:"messagesPerDay"`
+	// Carried is what was counted of a day's messages by nodes that are gone. Without it a quota that is used up would
+	// begin anew with every process.
+	Carried Carried `yaml:"carried,omitempty"`
+}
+
+// Carried is a number of messages that count as this node's own on one day, and on no other.
+type Carried struct {
+	// Day is the UTC day, as 2026-11-22.
+	Day string `yaml:"day"`
+	// Messages is their number.
+	Messages int64 `yaml:"messages"`
+}
+
+// Date returns the beginning of the day; the zero time if it is none.
+func (c Carried) Date() time.Time {
+	day, err := time.Parse(time.DateOnly, c.Day)
+	if err != nil {
+		return time.Time{}
+	}
+	return day
 }
 
 // Auth holds the secrets of a node and what a token is checked against.

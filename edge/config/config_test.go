@@ -43,7 +43,9 @@ func full() *Config {
 		ServiceMode: ServiceModeDefault,
 		Tier:        TierStandard,
 		Units:       2,
-		Quota:       Quota{Connections: 2000, MessagesPerDay: 2_000_000},
+		Quota: Quota{
+			Connections: 2000, MessagesPerDay: 2_000_000, Carried: Carried{Day: "2026-11-22", Messages: 150_000},
+		},
 		Auth: Auth{
 			Keys: []Key{
 				{Name: "primary", Value: "example-primary-key-0123456789abcdefghijklmno="},

@@ -49,7 +49,10 @@ type StatusConnections struct {
 
 // StatusMessages are the billable messages of the present UTC day.
 type StatusMessages struct {
+	// Today is what this edge counted itself, Carried what its configuration told it of edges that are gone. Both count
+	// against Limit.
 	Today    int64     `json:"today"`
+	Carried  int64     `json:"carried,omitempty"`
 	Limit    int64     `json:"limit"`
 	ResetsAt time.Time `json:"resetsAt"`
 }

@@ -110,12 +110,23 @@ func (c *Config) validateSize(p *problems) {
 				int64(maxQuota))
 		}
 	}
+	c.Quota.Carried.validate(p)
 	if c.Limits.MessagePolicy != MessagePolicyDerived {
 		oneOf(p, "limits.messagePolicy", c.Limits.MessagePolicy, MessagePolicySoft, MessagePolicyHard)
 	}
 	if c.Tier == TierFree && c.Limits.MessagePolicy == MessagePolicySoft {
 		p.add("limits.messagePolicy", `"Soft" is not allowed: Hard for the tier Free`)
 	}
+}
+
+func (c Carried) validate(p *problems) {
+	if c == (Carried{}) {
+		return
+	}
+	if c.Date().IsZero() {
+		p.add("quota.carried.day", "%q is not allowed: a day as 2026-11-22", c.Day)
+	}
+	p.between("quota.carried.messages", c.Messages, 0, maxQuota)
 }
 
 // validateNumbers checks the plain numbers against their bounds.

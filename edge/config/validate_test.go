@@ -18,7 +18,7 @@ func TestValidate(t *testing.T) {
 		"any free port":  {func(c *Config) { c.Listen = Listen{Client: "127.0.0.1:0", Admin: "127.0.0.1:0"} }, ""},
 		"IPv6":           {func(c *Config) { c.Listen.Client = "[::]:8888" }, ""},
 		"a named host":   {func(c *Config) { c.Listen.Client = "Edge.example.com:80" }, ""},
-		"no quota":       {func(c *Config) { c.Quota = Quota{-1, -1} }, ""},
+		"no quota":       {func(c *Config) { c.Quota = Quota{Connections: -1, MessagesPerDay: -1} }, ""},
 		"secrets":        {func(c *Config) { c.Auth.ConnectionTokenKey, c.Auth.AdminToken = keyA, "0123456789abcdef" }, ""},
 		"no waiting":     {func(c *Config) { c.Timeouts.NoServerWaitSeconds, c.Drain = 0, Drain{} }, ""},
 		"an IPv6 origin": {func(c *Config) { c.CORS.AllowedOrigins = []string{"http://[::1]:3000"} }, ""},
@@ -88,6 +88,18 @@ func TestValidate(t *testing.T) {
 			func(c *Config) { c.Quota.MessagesPerDay = 1e12 + 1 },
 			"quota.messagesPerDay: 1000000000001 is not allowed: 1..1000000000000, 0 to derive it from tier and units, " +
 				"-1 for none",
+		},
+		"carried messages without a day": {
+			func(c *Config) { c.Quota.Carried.Messages = 5 },
+			`quota.carried.day: "" is not allowed: a day as 2026-11-22`,
+		},
+		"carried messages of a day that is none": {
+			func(c *Config) { c.Quota.Carried = Carried{Day: "2026-02-30", Messages: 5} },
+			`quota.carried.day: "2026-02-30" is not allowed: a day as 2026-11-22`,
+		},
+		"carried messages below nothing": {
+			func(c *Config) { c.Quota.Carried = Carried{Day: "2026-11-22", Messages: -1} },
+			"quota.carried.messages: -1 is not allowed: 0..1000000000000",
 		},
 		"a policy that is none": {
 			func(c *Config) { c.Limits.MessagePolicy = "soft" },

@@ -51,9 +51,10 @@ type Messages struct {
 	hard  atomic.Bool
 	day   atomic.Int64 // days since 1970 in UTC
 
-	// mu guards exceeded, and a roll of the day against another.
+	// mu guards exceeded and carried, and a roll of the day against another.
 	mu       sync.Mutex
-	exceeded bool // as of the last Tick
+	exceeded bool  // as of the last Tick
+	carried  int64 // part of used
 }
 
 // NewMessages returns a count that begins at now, with a limit of messages per day, or without one if limit is
@@ -90,10 +91,32 @@ func (m *Messages) SetLimit(limit int64, hard bool) {
 	m.hard.Store(hard)
 }
 
-// Today returns the messages counted in the UTC day of now.
+// Carry sets what others that are gone counted in the UTC day of day, of which this count is the continuation. It counts
+// against the limit, and replaces what was carried before. What is of another day than the present one counts nothing.
+func (m *Messages) Carry(messages int64, day, now time.Time) {
+	m.roll(now)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if dayOf(day) != m.day.Load() {
+		messages = 0
+	}
+	m.used.Add(messages - m.carried)
+	m.carried = messages
+}
+
+// Today returns the messages counted in the UTC day of now, without what is carried.
 func (m *Messages) Today(now time.Time) int64 {
 	m.roll(now)
-	return m.used.Load()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.used.Load() - m.carried
+}
+
+// Carried returns what is carried of the present day, see Carry.
+func (m *Messages) Carried() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.carried
 }
 
 // Tick begins a new day if now is in one, and returns what changed since the last Tick. Exceeded and restored
@@ -128,6 +151,7 @@ func (m *Messages) roll(now time.Time) {
 		return
 	}
 	m.used.Store(0)
+	m.carried = 0
 	m.day.Store(day)
 }
 

@@ -258,3 +258,43 @@ func TestMessagesConcurrently(t *testing.T) {
 		t.Errorf("Today after midnight: want %d, got %d", workers, got)
 	}
 }
+
+func TestCarriedMessagesCountAsOwnOnTheirDay(t *testing.T) {
+	m := NewMessages(10, true, noon)
+	check := func(when string, now time.Time, today, carried int64, blocked bool) {
+		t.Helper()
+		if got := m.Today(now); got != today {
+			t.Errorf("%s: Today: want %d, got %d", when, today, got)
+		}
+		if got := m.Carried(); got != carried {
+			t.Errorf("%s: Carried: want %d, got %d", when, carried, got)
+		}
+		if got := m.Blocked(); got != blocked {
+			t.Errorf("%s: Blocked: want %v, got %v", when, blocked, got)
+		}
+	}
+	m.Carry(7, noon.Truncate(24*time.Hour), noon)
+	m.Add(2)
+	check("below the limit", noon, 2, 7, false)
+	m.Add(1)
+	check("at the limit", noon, 3, 7, true)
+	m.Carry(7, noon, noon)
+	check("told again", noon, 3, 7, true)
+	m.Carry(6, noon, noon)
+	check("told less", noon, 3, 6, false)
+	m.Carry(20, noon.AddDate(0, 0, -1), noon)
+	check("told of yesterday", noon, 3, 0, false)
+	m.Carry(20, time.Time{}, noon)
+	check("told of no day", noon, 3, 0, false)
+	m.Carry(20, noon, noon)
+	if got := m.Tick(noon); got != TransitionExceeded {
+		t.Errorf("Tick when enough is carried: want exceeded, got %v", got)
+	}
+	tomorrow := noon.AddDate(0, 0, 1)
+	if got := m.Tick(tomorrow); got != TransitionRestored {
+		t.Errorf("Tick of the next day: want restored, got %v", got)
+	}
+	check("the next day", tomorrow, 0, 0, false)
+	m.Carry(20, noon, tomorrow)
+	check("the next day, told of the first again", tomorrow, 0, 0, false)
+}

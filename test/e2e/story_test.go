@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -204,10 +205,13 @@ var _ = Describe("ten lines of YAML", Ordered, func() {
 		Expect(condition("Ready")(ctx)).To(Equal("True"))
 	}, SpecTimeout(5*time.Minute))
 
-	It("stops and starts, keys stay", func(ctx SpecContext) {
+	It("stops and starts, keys and counters stay", func(ctx SpecContext) {
 		_, err := js.do(ctx, "stop", nil)
 		Expect(err).NotTo(HaveOccurred())
 		keys := typed(ctx, "kubectl signalr keys chat")
+		messages, err := messagesToday(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(messages).To(BeNumerically(">", 0))
 		start := time.Now()
 		follow(ctx, "kubectl signalr stop")
 		measured("stopped", "after %.1f s", time.Since(start).Seconds())
@@ -220,6 +224,7 @@ var _ = Describe("ten lines of YAML", Ordered, func() {
 		follow(ctx, "kubectl signalr start")
 		measured("started", "app server back after %.1f s", time.Since(start).Seconds())
 		Expect(typed(ctx, "kubectl signalr keys chat")).To(Equal(keys))
+		Eventually(messagesToday).WithContext(ctx).Should(BeNumerically(">=", messages), "the day's counters stay")
 	}, SpecTimeout(5*time.Minute))
 
 	It("has a second one made from what Azure has", func(ctx SpecContext) {
@@ -276,6 +281,19 @@ func status(path string) func(context.Context) (string, error) {
 // condition returns a function that reads the status of one condition of the instance.
 func condition(name string) func(context.Context) (string, error) {
 	return status(`.status.conditions[?(@.type=="` + name + `")].status`)
+}
+
+// messagesToday returns the exact number of messages that the instance's edges have counted today.
+func messagesToday(ctx context.Context) (int, error) {
+	shown, err := person.Do(ctx, "kubectl signalr status chat")
+	if err != nil {
+		return 0, err
+	}
+	number := regexp.MustCompile(`messages today \(UTC\) +(\d+)`).FindStringSubmatch(shown)
+	if number == nil {
+		return 0, fmt.Errorf("no messages in %q", shown)
+	}
+	return strconv.Atoi(number[1])
 }
 
 // secret reads one entry of the Secret that users read.

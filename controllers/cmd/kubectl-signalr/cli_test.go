@@ -157,7 +157,7 @@ func edgesOfChat() []edgeNumbers {
 		return edgeNumbers{pod: pod, status: config.Status{
 			Version: "1.0.0", Ready: true,
 			Connections: config.StatusConnections{Client: clients, Server: 5},
-			Messages:    config.StatusMessages{Today: 10 * clients},
+			Messages:    config.StatusMessages{Today: 9 * clients, Carried: clients},
 			Load:        config.StatusLoad{Percent: int(clients / 50)},
 			Hubs: []config.StatusHub{
 				{Name: "orders", Clients: clients - 100, Servers: 3}, {Name: "chat", Clients: 100, Servers: 2},

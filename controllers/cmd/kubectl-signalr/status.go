@@ -154,6 +154,9 @@ func exactly(of *signalrv1alpha1.SignalRInstance, numbers []edgeNumbers) usageTa
 		connections += n.status.Connections.Client
 		servers += n.status.Connections.Server
 		messages += n.status.Messages.Today
+		if !n.status.Draining { // who replaces it carries the same
+			messages += n.status.Messages.Carried
+		}
 		load = max(load, int64(n.status.Load.Percent))
 	}
 	return usageTable{
