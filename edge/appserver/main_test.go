@@ -45,6 +45,18 @@ func (c *calls) has(name string) bool {
 	return slices.Contains(c.names, name)
 }
 
+func (c *calls) count(name string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := 0
+	for _, have := range c.names {
+		if have == name {
+			n++
+		}
+	}
+	return n
+}
+
 func (c *calls) Dispatch(_ *Conn, m service.Message) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
