@@ -91,8 +91,8 @@ func (m *Messages) SetLimit(limit int64, hard bool) {
 	m.hard.Store(hard)
 }
 
-// Carry sets what others that are gone counted in the UTC day of day, of which this count is the continuation. It counts
-// against the limit, and replaces what was carried before. What is of another day than the present one counts nothing.
+// Carry sets what others that are gone counted in the UTC day of day: this count goes on from there. It counts against
+// the limit, and replaces what was carried before. What is of another day than the present one counts nothing.
 func (m *Messages) Carry(messages int64, day, now time.Time) {
 	m.roll(now)
 	m.mu.Lock()
