@@ -52,9 +52,9 @@ func (e *edgeView) lonely(now time.Time) bool {
 
 // reading is what is remembered of one pod between reconciles.
 type reading struct {
-	edgeView
-	at   time.Time
-	used bool // seen in the present reconcile; the others' pods are gone
+	edgeView // its pod is there during a read only
+	at       time.Time
+	used     bool // seen in the present reconcile; the others' pods are gone
 }
 
 // poller reads edges and remembers what they said. Its methods may be called for several instances at once.
@@ -100,6 +100,7 @@ func (p *poller) read(
 	views := make([]edgeView, len(out))
 	for i, r := range out {
 		views[i] = r.edgeView
+		r.pod = nil // the cache has it already
 	}
 	for uid, r := range readings {
 		if !r.used {

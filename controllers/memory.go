@@ -27,6 +27,8 @@ type memory struct {
 	// edgeHash is the hash of the configuration that edges should have, and edgeHashSince when it became that.
 	edgeHash      string
 	edgeHashSince time.Time
+	// template is the pod template that stays, see liveTemplate.
+	template liveTemplate
 	// secrets are the Secrets that were read, by name.
 	secrets map[types.NamespacedName]secretRead
 }

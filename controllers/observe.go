@@ -275,6 +275,7 @@ func (r *Reconciler) readSecret(ctx context.Context, o *observed, name string, o
 		return secretView{}, fmt.Errorf("read Secret %s: %w", name, err)
 	}
 	s.ManagedFields = nil
+	keepLabels(s, resources.LabelInstance, resources.LabelManagedBy)
 	v := secretView{secret: s}
 	if name == resources.EdgeSecretName(o.instance.Name) {
 		if c, err := config.Parse(s.Data[resources.ConfigFile]); err == nil {

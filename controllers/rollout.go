@@ -65,11 +65,14 @@ func (r *Reconciler) planRollout(ctx context.Context, o *observed, in resources.
 		out.annotations[signalrv1alpha1.UpgradedAtAnnotation] = asked
 	}
 	if live == nil {
-		err := out.keepOrBuild(in, &appsv1.Deployment{}, r.buildEdges, true)
+		err := out.make(in, &appsv1.Deployment{}, r.buildEdges)
 		return out, err
 	}
 	upgrade := asked != "" && live.Annotations[signalrv1alpha1.UpgradedAtAnnotation] != asked
-	if err := out.keepOrBuild(in, live, r.buildEdges, false); err != nil {
+	if err := out.make(in, live, r.buildEdges); err != nil {
+		return out, err
+	}
+	if err := r.keep(ctx, o, &out); err != nil {
 		return out, err
 	}
 	to := cmp.Or(spec.Image, r.EdgeImage)
@@ -84,8 +87,8 @@ func (r *Reconciler) planRollout(ctx context.Context, o *observed, in resources.
 	switch {
 	case newer && upgrade:
 		from := out.image
-		out.image, out.template, out.revision = to, nil, ""
-		if err := out.keepOrBuild(in, live, r.buildEdges, true); err != nil {
+		out.image, out.template = to, nil
+		if err := out.make(in, live, r.buildEdges); err != nil {
 			return out, err
 		}
 		out.events = append(out.events, normal(eventUpgrading, "Upgrade",
@@ -106,25 +109,50 @@ func (r *Reconciler) planRollout(ctx context.Context, o *observed, in resources.
 	return out, nil
 }
 
-// keepOrBuild decides whether the live template stays: it does while the instance asks for what it was made from, and
-// this program would make it differently.
-func (out *rollout) keepOrBuild(
-	in resources.Input, live *appsv1.Deployment, builder func(resources.Input) *appsv1.Deployment, force bool,
+// make fills in the template that this program builds, and what it is made from.
+func (out *rollout) make(
+	in resources.Input, live *appsv1.Deployment, builder func(resources.Input) *appsv1.Deployment,
 ) error {
 	in.Image = out.image
 	in.SizedFor = sizedFor(in, live)
 	out.revision, out.sizedFor, out.annotations[imageAnnotation] = resources.Revision(in), in.SizedFor, out.image
 	out.annotations[sizeAnnotation] = size(in, resources.PodUnits(in))
-	if err := out.build(in, builder); err != nil {
-		return err
-	}
+	return out.build(in, builder)
+}
+
+// keep lets the live template stay while the instance asks for what it was made from, and this program would make it
+// differently.
+func (r *Reconciler) keep(ctx context.Context, o *observed, out *rollout) (err error) {
+	live := o.deployment
 	was, made := live.Annotations[templateAnnotation], live.Annotations[resources.RevisionAnnotation]
-	if force || made != out.revision || was == "" || was == out.annotations[templateAnnotation] {
+	if made != out.revision || was == "" || was == out.annotations[templateAnnotation] {
+		o.memory.template = liveTemplate{}
 		return nil
 	}
-	out.template = live.Spec.Template.DeepCopy()
 	out.annotations[templateAnnotation] = was
-	return nil
+	out.template, err = r.liveTemplate(ctx, o)
+	return err
+}
+
+// liveTemplate is the pod template of a Deployment in one generation.
+type liveTemplate struct {
+	uid        types.UID
+	generation int64
+	template   *corev1.PodTemplateSpec
+}
+
+// liveTemplate returns the pod template of the live Deployment. It is the largest part of all that an instance has, and
+// seldom needed: the cache does not hold it.
+func (r *Reconciler) liveTemplate(ctx context.Context, o *observed) (*corev1.PodTemplateSpec, error) {
+	known := &o.memory.template
+	if known.uid != o.deployment.UID || known.generation != o.deployment.Generation {
+		var d appsv1.Deployment
+		if err := r.Live.Get(ctx, client.ObjectKeyFromObject(o.deployment), &d); err != nil {
+			return nil, fmt.Errorf("read the template of %s: %w", describe(deploymentGVK.Kind, o.deployment.Name), err)
+		}
+		*known = liveTemplate{uid: d.UID, generation: d.Generation, template: d.Spec.Template.DeepCopy()}
+	}
+	return known.template.DeepCopy(), nil
 }
 
 // sizedFor returns for how many units the pods that run are sized, if nothing else about them is to change, else 0:

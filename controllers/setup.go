@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -82,8 +83,17 @@ func slim(in any) (any, error) {
 	case *signalrv1alpha1.SignalRInstance:
 		delete(kind.Annotations, corev1.LastAppliedConfigAnnotation)
 	case *corev1.Pod:
-		kind.OwnerReferences, kind.Spec = nil, corev1.PodSpec{}
+		kind.OwnerReferences, kind.Spec, kind.Status = nil, corev1.PodSpec{}, slimPod(&kind.Status)
 		keepLabels(o, resources.LabelInstance, resources.LabelComponent)
+	case *appsv1.Deployment: // its template is read where it is needed, see liveTemplate
+		kind.Spec = appsv1.DeploymentSpec{Replicas: kind.Spec.Replicas}
+		keepLabels(o)
+	case *appsv1.StatefulSet:
+		kind.Spec = appsv1.StatefulSetSpec{Replicas: kind.Spec.Replicas}
+		keepLabels(o)
+	case *corev1.Service:
+		kind.Spec = corev1.ServiceSpec{Ports: slices.Clip(kind.Spec.Ports[:min(len(kind.Spec.Ports), 1)])}
+		keepLabels(o)
 	case *metav1.PartialObjectMetadata:
 		kind.Annotations = nil
 		keepLabels(o, resources.LabelInstance, resources.LabelManagedBy)
@@ -91,6 +101,24 @@ func slim(in any) (any, error) {
 		keepLabels(o)
 	}
 	return in, nil
+}
+
+// slimPod leaves of a pod's status whether it is ready, where it is, and what its containers wait for.
+func slimPod(s *corev1.PodStatus) corev1.PodStatus {
+	out := corev1.PodStatus{Phase: s.Phase, PodIP: s.PodIP}
+	for _, c := range s.Conditions {
+		if c.Type == corev1.PodReady {
+			out.Conditions = []corev1.PodCondition{c}
+		}
+	}
+	for _, c := range s.ContainerStatuses {
+		if c.State.Waiting != nil {
+			out.ContainerStatuses = append(out.ContainerStatuses, corev1.ContainerStatus{
+				Image: c.Image, State: corev1.ContainerState{Waiting: c.State.Waiting},
+			})
+		}
+	}
+	return out
 }
 
 // keepLabels drops all labels but those of some keys.

@@ -106,7 +106,8 @@ func (w *world) cached() client.Client {
 			if !labelled(o) {
 				return apierrors.NewNotFound(schema.GroupResource{Resource: "cached"}, key.Name)
 			}
-			return nil
+			_, err := slim(o)
+			return err
 		},
 		List: func(ctx context.Context, _ client.WithWatch, l client.ObjectList, opts ...client.ListOption) error {
 			if w.read != nil && w.read.List != nil {
@@ -114,7 +115,13 @@ func (w *world) cached() client.Client {
 			}
 			o := (&client.ListOptions{}).ApplyOptions(opts)
 			o.FieldSelector = nil // an index of the cache, which the API server does not know
-			return admin.List(ctx, l, o)
+			if err := admin.List(ctx, l, o); err != nil {
+				return err
+			}
+			return meta.EachListItem(l, func(item runtime.Object) error {
+				_, err := slim(item)
+				return err
+			})
 		},
 		Apply: func(ctx context.Context, c client.WithWatch, o runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
 			if w.write != nil && w.write.Apply != nil {
