@@ -228,6 +228,16 @@ func TestSomeNamespacesOnly(t *testing.T) {
 	}
 }
 
+// TestNobodyMonitorsUnlessNamed: the operator has a default of its own, which no value must fall back to.
+func TestNobodyMonitorsUnlessNamed(t *testing.T) {
+	for _, none := range []string{"[]", "null"} {
+		args := managerArgs(t, mustRender(t, "--set-json", "monitoringNamespaces="+none))
+		if !slices.Contains(args, "--monitoring-namespaces=") {
+			t.Errorf("with monitoringNamespaces %s the operator lets its default in: %q", none, args)
+		}
+	}
+}
+
 func rules(t *testing.T, objects []*unstructured.Unstructured, kind, name string) []string {
 	t.Helper()
 	o, err := install.Find(objects, kind, name)

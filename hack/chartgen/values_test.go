@@ -98,6 +98,8 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		"a word where a switch is wanted":        {set: "crds.keep=sometimes", names: "keep"},
 		"a lease shorter than its renewal":       {set: "leaderElection.leaseSeconds=30", names: "renewSeconds"},
 		"a retry longer than the renewal":        {set: "leaderElection.retrySeconds=45", names: "retrySeconds"},
+		"a retry that may come too late":         {set: "leaderElection.retrySeconds=34", names: "retrySeconds"},
+		"the probes' port for the metrics":       {set: "metrics.port=8081", names: "metrics.port"},
 		"a duration where seconds are wanted":    {set: "leaderElection.leaseSeconds=60s", names: "leaseSeconds"},
 		"a port that needs rights":               {set: "metrics.port=80", names: "port"},
 		"an interval without unit":               {set: "metrics.serviceMonitor.interval=30", names: "interval"},

@@ -46,8 +46,11 @@ app.kubernetes.io/part-of: signalr-operator
 {{- if ge (int .renewSeconds) (int .leaseSeconds) -}}
 {{- fail "leaderElection.renewSeconds must be less than leaderElection.leaseSeconds" -}}
 {{- end -}}
-{{- if ge (int .retrySeconds) (int .renewSeconds) -}}
-{{- fail "leaderElection.retrySeconds must be less than leaderElection.renewSeconds" -}}
+{{- if ge (mul (int .retrySeconds) 12) (mul (int .renewSeconds) 10) -}}
+{{- fail "leaderElection.renewSeconds must be more than 1.2 times leaderElection.retrySeconds" -}}
 {{- end -}}
+{{- end -}}
+{{- if and .Values.metrics.enabled (eq (int .Values.metrics.port) 8081) -}}
+{{- fail "metrics.port must not be 8081, where the probes are answered" -}}
 {{- end -}}
 {{- end -}}
