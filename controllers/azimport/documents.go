@@ -26,6 +26,8 @@ type resource struct {
 	table map[string]row
 	// template tells that values may be expressions, which only Azure can work out.
 	template bool
+	// unknown are the places of settings that a plan of Terraform's does not know yet.
+	unknown []string
 }
 
 // Azure's and Terraform's names of the kinds.
@@ -191,8 +193,9 @@ func valuesOf(content, handedDown map[string]any) templateValues {
 }
 
 var (
-	// reference matches the only expressions that are understood: one parameter or one variable.
-	reference = regexp.MustCompile(`^\[(parameters|variables)\('([^']+)'\)\]$`)
+	// reference matches the only expressions that are understood: one parameter or one variable, as it is or as another
+	// type, which whoever reads it allows for.
+	reference = regexp.MustCompile(`^\[(?:(?:string|int|bool)\()?(parameters|variables)\('([^']+)'\)\)?\]$`)
 	// expression matches all of them; "[[" begins a text that begins with a bracket.
 	expression = regexp.MustCompile(`(?s)^\[[^\[].*\]$`)
 )
@@ -274,6 +277,10 @@ func terraform(content map[string]any) (found []resource, dropped []Drop, err er
 	if len(values) == 0 {
 		values = object(content["values"])
 	}
+	unknown := map[string]any{} // by address: what a plan leaves out of its values
+	for _, item := range list(content["resource_changes"]) {
+		unknown[text(object(item)["address"])] = object(object(item)["change"])["after_unknown"]
+	}
 	var walk func(module map[string]any)
 	walk = func(module map[string]any) {
 		for _, item := range list(module["resources"]) {
@@ -282,7 +289,9 @@ func terraform(content map[string]any) (found []resource, dropped []Drop, err er
 			switch {
 			case text(entry["mode"]) == "data":
 			case kind == terraformType:
-				found = append(found, terraformResource(address, object(entry["values"])))
+				service := terraformResource(address, object(entry["values"]))
+				service.unknown = undecided(address, unknown[address])
+				found = append(found, service)
 			case kind == azapiType && strings.HasPrefix(strings.ToLower(text(object(entry["values"])["type"])), armType):
 				dropped = append(dropped, Drop{Field: address, Why: kind + ": import what `az signalr show` says of it"})
 			case strings.HasPrefix(kind, terraformKind) || isAutoscale(kind):
@@ -303,6 +312,33 @@ func terraformResource(at string, values map[string]any) resource {
 		r.fields = append(r.fields, field{name: key, at: at + "." + key, value: values[key]})
 	}
 	return r
+}
+
+// computed are the ends of what Azure decides: nobody sets it, so a plan that does not know it loses nothing.
+var computed = []string{
+	".id", ".location", ".resource_group_name", ".hostname", ".ip_address", ".public_port", ".server_port",
+	".primary_access_key", ".secondary_access_key", ".primary_connection_string", ".secondary_connection_string",
+	".principal_id", ".tenant_id",
+}
+
+// undecided returns the paths of settings which are true in what a plan says of values it does not know.
+func undecided(at string, value any) []string {
+	var paths []string
+	switch value := value.(type) {
+	case bool:
+		if value && !slices.ContainsFunc(computed, func(end string) bool { return strings.HasSuffix(at, end) }) {
+			paths = append(paths, at)
+		}
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(value)) {
+			paths = append(paths, undecided(at+"."+key, value[key])...)
+		}
+	case []any:
+		for i, inner := range value {
+			paths = append(paths, undecided(fmt.Sprintf("%s[%d]", at, i), inner)...)
+		}
+	}
+	return paths
 }
 
 func object(value any) map[string]any {
