@@ -35,7 +35,7 @@ func newStatus(c *cli) *cobra.Command {
 			"the edges themselves, through forwarded ports, which takes the right to read Secrets and to forward ports.\n" +
 			"Without it the rounded numbers are shown.",
 	}
-	addTarget(cmd, &t)
+	c.addTarget(cmd, &t)
 	cmd.Flags().BoolVar(&rounded, "rounded", false, "Show the rounded numbers, do not ask the edges")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cluster, instance, err := c.find(cmd.Context(), t)
