@@ -161,6 +161,8 @@ func explain(err error, operation, namespace, name string) error {
 	switch {
 	case meta.IsNoMatchError(err):
 		return errors.New("this cluster knows no SignalRInstances: is the operator installed?")
+	case name == "":
+		return fmt.Errorf("%s signalrinstances: %w", operation, err)
 	case apierrors.IsNotFound(err) && operation != "create": // then it is the namespace that is not there
 		return fmt.Errorf("no SignalRInstance %s in namespace %s", name, namespace)
 	default:

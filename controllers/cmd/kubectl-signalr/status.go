@@ -225,7 +225,8 @@ func (c *cli) printConditions(of *signalrv1alpha1.SignalRInstance) error {
 	rows := make([][]string, 0, len(of.Status.Conditions))
 	for _, condition := range of.Status.Conditions {
 		status := string(condition.Status)
-		if condition.ObservedGeneration != 0 && condition.ObservedGeneration < of.Generation {
+		if status != string(metav1.ConditionUnknown) && condition.ObservedGeneration != 0 &&
+			condition.ObservedGeneration < of.Generation {
 			status = string(metav1.ConditionUnknown) + " (was " + status + ")"
 		}
 		rows = append(rows, []string{
