@@ -95,7 +95,8 @@ var _ = Describe("kubectl signalr", Ordered, func() {
 		Expect(note).To(And(HavePrefix("error: "), ContainSubstring(want)))
 	},
 		Entry("an instance", "no SignalRInstance nobody in namespace", "status", "nobody"),
-		Entry("an instance, in another namespace", "no SignalRInstance chat in namespace default", "keys", "chat", "-n", "default"),
+		Entry("an instance, in another namespace",
+			"no SignalRInstance chat in namespace default", "keys", "chat", "-n", "default"),
 		Entry("a namespace", `namespaces "nowhere" not found`, "create", "chat", "-n", "nowhere"),
 		Entry("a name, where az has -n for it", "-n is --namespace here", "keys", "-n", "chat"),
 		Entry("a right", "cannot get resource", "keys", "chat", "--as", "somebody"),

@@ -34,7 +34,8 @@ func newAzImport(c *cli) *cobra.Command {
 		Args: cobra.MaximumNArgs(1),
 	}
 	cmd.Flags().StringVarP(&file, "filename", "f", "", "File to read in place of the argument; - is standard input")
-	cmd.Flags().StringSliceVar(&names, "name", nil, "Name of the instance, when Azure's does not do; of several, in their order")
+	cmd.Flags().StringSliceVar(&names, "name", nil,
+		"Name of the instance, when Azure's does not do; of several, in their order")
 	cmd.Flags().BoolVar(&strict, "strict", false, "Exit with code 2, without YAML, when anything is dropped")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		if len(args) == 1 {
@@ -92,19 +93,11 @@ func (c *cli) azImport(document []byte, names []string, namespace string, strict
 		if err := one.Check(); err != nil {
 			return err
 		}
-		dropped = c.tell(one.Instance.Name+": ", one.Dropped) || dropped
 		if seen[one.Instance.Name] {
-			fmt.Fprintf(c.streams.ErrOut, "note: %s: an instance before it has the same name; --name gives others\n",
-				one.Instance.Name)
+			one.Notes = append(one.Notes, "an instance before it has the same name; --name gives others")
 		}
 		seen[one.Instance.Name] = true
-		if one.Renamed != "" {
-			fmt.Fprintf(c.streams.ErrOut, "note: %s: Azure calls it %s, which no instance may be called; --name gives another "+
-				"name\n", one.Instance.Name, one.Renamed)
-		}
-		for _, note := range one.Notes {
-			fmt.Fprintf(c.streams.ErrOut, "note: %s: %s\n", one.Instance.Name, note)
-		}
+		dropped = c.tellImport(one) || dropped
 	}
 	if dropped && strict {
 		return errDropped
@@ -119,6 +112,20 @@ func (c *cli) azImport(document []byte, names []string, namespace string, strict
 		}
 	}
 	return nil
+}
+
+// tellImport says of an instance what was dropped and what is worth knowing, and returns whether anything was dropped.
+func (c *cli) tellImport(one *azimport.Import) bool {
+	name := one.Instance.Name
+	dropped := c.tell(name+": ", one.Dropped)
+	if one.Renamed != "" {
+		fmt.Fprintf(c.streams.ErrOut, "note: %s: Azure calls it %s, which no instance may be called; --name gives another "+
+			"name\n", name, one.Renamed)
+	}
+	for _, note := range one.Notes {
+		fmt.Fprintf(c.streams.ErrOut, "note: %s: %s\n", name, note)
+	}
+	return dropped
 }
 
 // tell names what was dropped, and returns whether anything was.

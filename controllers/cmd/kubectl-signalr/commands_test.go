@@ -281,6 +281,30 @@ func TestCompletion(t *testing.T) {
 	}
 }
 
+func TestNamesOfImports(t *testing.T) {
+	const two = `[{"type": "Microsoft.SignalRService/SignalR", "sku": {"name": "Free_F1"}, "name": "Chat"},
+		{"type": "Microsoft.SignalRService/SignalR", "sku": {"name": "Free_F1"}, "name": "CHAT"}]`
+	c := newCluster(t)
+	got := c.run(t, two, "az-import")
+	for _, want := range []string{
+		"note: chat: Azure calls it Chat,", "note: chat: Azure calls it CHAT,",
+		"note: chat: an instance before it has the same name",
+	} {
+		if !strings.Contains(got.note, want) {
+			t.Errorf("want %q, got %q, %v", want, got.note, got.err)
+		}
+	}
+	got = c.run(t, two, "az-import", "--name", "west,north", "--strict")
+	if got.err != nil || got.note != "" || !strings.Contains(got.out, "name: west\n") ||
+		!strings.Contains(got.out, "name: north\n") {
+		t.Errorf("want west and north, and nothing to say, got %s%s, %v", got.out, got.note, got.err)
+	}
+	got = c.run(t, two, "az-import", "--name", "west")
+	if got.err == nil || !strings.Contains(got.err.Error(), "2 instances") {
+		t.Errorf("one name is for one, got %v", got.err)
+	}
+}
+
 func TestKeysOfASecretWithoutConnectionStrings(t *testing.T) {
 	secret := keysOfChat()
 	delete(secret.Data, "primaryConnectionString")

@@ -43,7 +43,8 @@ func newCreate(c *cli) *cobra.Command {
 	flags.StringVar(&f.sku, "sku", "Standard_S1", "Size class: Free_F1, Standard_S1, Premium_P1 or Premium_P2")
 	flags.Int32Var(&f.units, "unit-count", 1, "Units: 1,000 connections and 1,000,000 messages a day each")
 	flags.StringVar(&f.mode, "service-mode", "Default", "Who answers clients: Default, Serverless or Classic")
-	flags.StringSliceVarP(&f.origins, "allowed-origins", "a", nil, "Origins that browsers may connect from; all by default")
+	flags.StringSliceVarP(&f.origins, "allowed-origins", "a", nil,
+		"Origins that browsers may connect from; all by default")
 	flags.StringSliceVar(&f.tags, "tags", nil, "Annotations of the instance, name=value")
 	flags.StringVarP(&f.location, "location", "l", "", "Accepted for az's sake and ignored: the cluster is the place")
 	flags.StringVar(&f.action, "default-action", "", "Accepted for az's sake and ignored: NetworkPolicies guard instances")
