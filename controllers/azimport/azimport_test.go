@@ -201,6 +201,24 @@ func TestWhoLosesAllOriginsIsTold(t *testing.T) {
 	}
 }
 
+func TestValuesThatNameEachOther(t *testing.T) {
+	result, err := Parse([]byte(`{"$schema": "x",
+		"parameters": {"a": {"defaultValue": "[parameters('b')]"}, "b": {"defaultValue": "[parameters('a')]"}},
+		"variables": {"origins": "[variables('all')]", "all": ["https://a.example"]},
+		"resources": [{"type": "Microsoft.SignalRService/signalR", "name": "chat", "sku": {"name": "Standard_S1"},
+		"properties": {"cors": {"allowedOrigins": "[variables('origins')]"}, "resourceStopped": "[parameters('a')]"}}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := result.Imports[0]
+	if diff := cmp.Diff([]string{"https://a.example"}, one.Instance.Spec.CORS.AllowedOrigins); diff != "" {
+		t.Errorf("a variable that names another is not understood (-want +got):\n%s", diff)
+	}
+	if len(one.Dropped) != 1 || !strings.HasSuffix(one.Dropped[0].Field, "resourceStopped") {
+		t.Errorf("want what goes round in a circle dropped, got %v", one.Dropped)
+	}
+}
+
 func TestAServiceOfAnotherKindStandsInNobodysWay(t *testing.T) {
 	other := `{"type": "Microsoft.SignalRService/SignalR", "name": "raw", "kind": "RawWebSockets"}`
 	result, err := Parse([]byte(`[` + other + `,` + string(around(`"resourceStopped": "false"`)) + `]`))

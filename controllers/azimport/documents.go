@@ -180,7 +180,14 @@ func whyResource(kind string) string {
 }
 
 // templateValues are what expressions of a template may name.
-type templateValues struct{ parameters, variables map[string]any }
+type templateValues struct {
+	parameters, variables map[string]any
+	// depth is how many values have named the next one.
+	depth int
+}
+
+// maxDepth is how many values may name one another; those that go round in a circle stay expressions.
+const maxDepth = 8
 
 // valuesOf returns the values of a template, which the one around it may have handed down.
 func valuesOf(content, handedDown map[string]any) templateValues {
@@ -231,7 +238,7 @@ func (t templateValues) resolve(value any) any {
 	switch value := value.(type) {
 	case string:
 		m := reference.FindStringSubmatch(value)
-		if m == nil {
+		if m == nil || t.depth == maxDepth {
 			return value
 		}
 		var found any
@@ -243,7 +250,8 @@ func (t templateValues) resolve(value any) any {
 		if found == nil || found == any(value) {
 			return value
 		}
-		return templateValues{parameters: t.parameters}.resolve(found) // variables may name parameters, and no more
+		t.depth++
+		return t.resolve(found)
 	case map[string]any:
 		out := make(map[string]any, len(value))
 		for key, inner := range value {
