@@ -8,7 +8,6 @@
 package azimport
 
 import (
-	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/json"
@@ -63,7 +62,7 @@ var errOtherKind = errors.New("another kind of service, not SignalR")
 // an instance cannot be without is missing or cannot be understood.
 func Parse(document []byte) (*Result, error) {
 	var content any
-	if err := json.Unmarshal(bytes.TrimPrefix(document, []byte(byteOrderMark)), &content); err != nil {
+	if err := json.Unmarshal(withoutComments(document), &content); err != nil {
 		return nil, fmt.Errorf("read JSON: %w", err)
 	}
 	found, dropped, err := resources(content)
@@ -87,9 +86,6 @@ func Parse(document []byte) (*Result, error) {
 	}
 	return result, nil
 }
-
-// byteOrderMark begins the templates that Visual Studio writes.
-const byteOrderMark = "\xef\xbb\xbf"
 
 // Tier returns the tier of one of Azure's sizes (Standard_S1) or names of a tier (Standard).
 func Tier(sku string) (signalrv1alpha1.Tier, error) {

@@ -230,6 +230,29 @@ func TestAServiceOfAnotherKindStandsInNobodysWay(t *testing.T) {
 	}
 }
 
+func TestATemplateMayHaveComments(t *testing.T) {
+	result, err := Parse([]byte(`{ // a template
+		"$schema": "https://schema.management.azure.com/x#", /* with "quotes"
+		and lines */ "resources": [{"type": "Microsoft.SignalRService/signalR", "name": "chat", "sku": {"name": "Free_F1"},
+		"properties": {"cors": {"allowedOrigins": ["https://a.example"]}}, "tags": {"quote": "\" // none"} // one
+		}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := result.Imports[0].Instance
+	if diff := cmp.Diff([]string{"https://a.example"}, one.Spec.CORS.AllowedOrigins); diff != "" {
+		t.Errorf("origins (-want +got):\n%s", diff)
+	}
+	if got := one.Annotations[TagAnnotation("quote")]; got != `" // none` {
+		t.Errorf("a text is taken for a comment: %q", got)
+	}
+	for _, open := range []string{`{"a": 1 /*`, `{"a": 1 //`, `{"a": "\`, `/`} {
+		if _, err := Parse([]byte(open)); err == nil {
+			t.Errorf("%s is taken for a document", open)
+		}
+	}
+}
+
 func TestATemplateOfVisualStudioIsRead(t *testing.T) {
 	if _, err := Parse(append([]byte("\xef\xbb\xbf"), around(`"resourceStopped": "false"`)...)); err != nil {
 		t.Error(err)

@@ -1,6 +1,7 @@
 package azimport
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"regexp"
@@ -68,6 +69,48 @@ func resources(content any) (found []resource, dropped []Drop, err error) {
 		}
 	}
 	return nil, nil, errNothing
+}
+
+// byteOrderMark begins the templates that Visual Studio writes.
+const byteOrderMark = "\xef\xbb\xbf"
+
+// withoutComments returns a document with spaces in place of comments, which templates may have: // to the end of the
+// line, and /* */.
+func withoutComments(document []byte) []byte {
+	out := bytes.Clone(bytes.TrimPrefix(document, []byte(byteOrderMark)))
+	for i := 0; i < len(out); {
+		end := i + 1
+		rest := out[i:]
+		switch {
+		case rest[0] == '"':
+			for end < len(out) && out[end] != '"' {
+				if out[end] == '\\' {
+					end++
+				}
+				end++
+			}
+			i = end + 1
+			continue
+		case bytes.HasPrefix(rest, []byte("//")):
+			end = i + upTo(rest, "\n")
+		case bytes.HasPrefix(rest, []byte("/*")):
+			end = i + upTo(rest[2:], "*/") + 2
+		default:
+			i++
+			continue
+		}
+		copy(out[i:end], bytes.Repeat([]byte(" "), end-i))
+		i = end
+	}
+	return out
+}
+
+// upTo returns how long a text is up to an end, with it.
+func upTo(text []byte, end string) int {
+	if at := bytes.Index(text, []byte(end)); at >= 0 {
+		return at + len(end)
+	}
+	return len(text)
 }
 
 func isType(value any, want string) bool {
