@@ -170,6 +170,32 @@ var _ = Describe("children", func() {
 		}
 	})
 
+	It("have the port of a load balancer that ends TLS, and no longer when it does not", func(ctx SpecContext) {
+		ports := func(tls *signalrv1alpha1.ExposureTLS) []int32 {
+			GinkgoHelper()
+			w.change(ctx, "chat", func(in *signalrv1alpha1.SignalRInstance) {
+				in.Spec.Exposure = signalrv1alpha1.ExposureSpec{
+					Type: signalrv1alpha1.ExposureLoadBalancer, HostName: "chat.example.com", TLS: tls,
+				}
+			})
+			Expect(w.settle(ctx, "chat")).To(haveCondition("Stalled", "", ""))
+			var s corev1.Service
+			w.read1(ctx, "chat", &s)
+			var numbers []int32
+			for _, p := range s.Spec.Ports {
+				numbers = append(numbers, p.Port)
+			}
+			return numbers
+		}
+		w.running(ctx, build.Instance("chat"))
+		proxy := &signalrv1alpha1.ExposureTLS{Termination: signalrv1alpha1.TLSTerminationProxy}
+		edge := &signalrv1alpha1.ExposureTLS{Termination: signalrv1alpha1.TLSTerminationEdge, SecretName: "tls"}
+		Expect(ports(proxy)).To(ConsistOf(int32(80), int32(443)))
+		Expect(ports(edge)).To(ConsistOf(int32(443)))
+		Expect(ports(proxy)).To(ConsistOf(int32(80), int32(443)))
+		Expect(ports(nil)).To(ConsistOf(int32(80)))
+	})
+
 	It("of the managed backplane come with edges that can use it, and go with the mode", func(ctx SpecContext) {
 		w.several(ctx, build.Instance("chat").Units(20))
 		for _, o := range []client.Object{

@@ -11,6 +11,7 @@ import (
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -473,6 +474,14 @@ var _ = Describe("conditions", func() {
 			version := in.ResourceVersion
 			w.reconciled(ctx, "chat")
 			Expect(w.get(ctx, "chat").ResourceVersion).To(Equal(version))
+
+			By("saying so of a newer spec too, or it would seem to be about an older one")
+			w.change(ctx, "chat", func(in *signalrv1alpha1.SignalRInstance) { in.Spec.Units = 2 })
+			w.reconciled(ctx, "chat")
+			in = w.get(ctx, "chat")
+			Expect(meta.FindStatusCondition(in.Status.Conditions, "Paused").ObservedGeneration).To(Equal(in.Generation))
+			Expect(slices.DeleteFunc(w.events.list(), func(e string) bool { return !strings.HasPrefix(e, "Normal Paused") })).
+				To(HaveLen(1))
 
 			w.annotate(ctx, "chat", signalrv1alpha1.PausedAnnotation, "false")
 			in = w.settle(ctx, "chat")

@@ -137,7 +137,8 @@ func (r *Reconciler) patchStatus(ctx context.Context, old, next *signalrv1alpha1
 func (r *Reconciler) sayPaused(ctx context.Context, instance *signalrv1alpha1.SignalRInstance) error {
 	v := judgePaused(&findings{observed: &observed{instance: instance}})
 	old := meta.FindStatusCondition(instance.Status.Conditions, signalrv1alpha1.ConditionPaused)
-	if old != nil && old.Status == v.status && old.Message == v.message {
+	said := old != nil && old.Status == v.status && old.Message == v.message
+	if said && old.ObservedGeneration == instance.Generation {
 		return nil
 	}
 	next, now := instance.DeepCopy(), metav1.NewTime(r.Clock.Now().UTC().Truncate(time.Second))
@@ -148,6 +149,8 @@ func (r *Reconciler) sayPaused(ctx context.Context, instance *signalrv1alpha1.Si
 	if err := r.patchStatus(ctx, instance, next, "conditions"); err != nil {
 		return fmt.Errorf("say paused: %w", err)
 	}
-	normal(signalrv1alpha1.ConditionPaused, "Pause", "%s", v.message).emit(r.Recorder, instance)
+	if !said {
+		normal(signalrv1alpha1.ConditionPaused, "Pause", "%s", v.message).emit(r.Recorder, instance)
+	}
 	return nil
 }

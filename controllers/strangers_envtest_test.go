@@ -9,6 +9,8 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signalrv1alpha1 "github.com/signalr-operator/signalr-operator/api/v1alpha1"
 	"github.com/signalr-operator/signalr-operator/controllers/resources"
@@ -168,5 +170,19 @@ var _ = Describe("strangers", func() {
 		d = w.deployment(ctx, "chat")
 		Expect(d.Labels).To(HaveKeyWithValue(resources.LabelManagedBy, resources.ManagedBy))
 		Expect(d.Spec.Template).To(Equal(template))
+	})
+
+	It("that put a label of theirs on a child keep it", func(ctx SpecContext) {
+		w.running(ctx, build.Instance("chat"))
+		s := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "chat"}}
+		theirs := client.RawPatch(types.MergePatchType, []byte(`{"metadata": {"labels": {"release": "prometheus"}}}`))
+		Expect(admin.Patch(ctx, s, theirs)).To(Succeed())
+		w.change(ctx, "chat", func(in *signalrv1alpha1.SignalRInstance) {
+			in.Spec.Exposure.Type = signalrv1alpha1.ExposureNodePort
+		})
+		w.settle(ctx, "chat")
+		Expect(admin.Get(ctx, client.ObjectKeyFromObject(s), s)).To(Succeed())
+		Expect(s.Spec.Type).To(Equal(corev1.ServiceTypeNodePort))
+		Expect(s.Labels).To(HaveKeyWithValue("release", "prometheus"))
 	})
 })

@@ -16,6 +16,6 @@ const (
 	// names of its children and belong to nobody.
 	AdoptAnnotation = GroupName + "/adopt"
 	// WatchLabel, with the value "true" on a Secret of the user's, makes a change of that Secret reach the edges
-	// promptly. Without it the Secret is read again every few minutes.
+	// promptly. Without it the Secret is read again every minute.
 	WatchLabel = GroupName + "/watch"
 )

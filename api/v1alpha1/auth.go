@@ -30,10 +30,11 @@ type AccessKeysSpec struct {
 	Mode AccessKeyMode `json:"mode,omitempty"`
 
 	// existingSecretRef names a Secret of your own that holds the keys under the names that the service uses: primaryKey
-	// and secondaryKey, and beside them primaryConnectionString and secondaryConnectionString. The operator reads it and
-	// never writes it. Left out, the operator makes two random keys and owns the Secret `<name>-keys`.
+	// and secondaryKey, each of 32 to 1,024 printable characters without space and semicolon. App servers want
+	// primaryConnectionString and secondaryConnectionString beside them, which you write too: the operator reads the keys
+	// and never writes that Secret. Left out, the operator makes two random keys and owns the Secret `<name>-keys`.
 	//
-	// Label the Secret `signalr-operator.io/watch: "true"` to have a change of it loaded at once.
+	// Label the Secret `signalr-operator.io/watch: "true"` to have a change of it loaded at once, else within a minute.
 	//
 	// Example: `existingSecretRef: {name: my-keys}`
 	// +optional

@@ -129,7 +129,8 @@ type ExposureSpec struct {
 // +kubebuilder:validation:XValidation:rule="self.termination != 'Edge' || has(self.secretName) || has(self.issuerRef)",message="one of secretName and issuerRef must be set when spec.exposure.tls.termination is Edge",reason=FieldValueRequired
 type ExposureTLS struct {
 	// termination says where TLS ends: Proxy (the Ingress controller, Gateway or load balancer) or Edge. Default: Proxy.
-	// With Edge the client Service has port 443 instead of 80, and the connection strings' Endpoint is
+	// With Proxy, a client Service of type LoadBalancer has port 443 beside 80; annotations tell most load balancers to
+	// end TLS there. With Edge the client Service has port 443 instead of 80, and the connection strings' Endpoint is
 	// `https://<name>.<namespace>.svc`: name that in the certificate too, or give app servers the public address.
 	//
 	// Example: `termination: Edge`

@@ -9,6 +9,7 @@ package azimport
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -38,6 +39,8 @@ type Import struct {
 	Dropped []Drop
 	// Notes are worth knowing and change nothing.
 	Notes []string
+	// Renamed is what Azure calls the service when no instance may be called so; empty otherwise.
+	Renamed string
 }
 
 // Result is what a document holds.
@@ -52,11 +55,14 @@ type Result struct {
 var errNothing = errors.New("no SignalR service found: expected the JSON of `az signalr show` or `az signalr list`, " +
 	"an ARM template, or `terraform show -json`")
 
+// errOtherKind says that a service speaks something else than SignalR.
+var errOtherKind = errors.New("another kind of service, not SignalR")
+
 // Parse reads a document of any of the kinds. It fails when there is no SignalR service in it, and when something that
 // an instance cannot be without is missing or cannot be understood.
 func Parse(document []byte) (*Result, error) {
 	var content any
-	if err := json.Unmarshal(document, &content); err != nil {
+	if err := json.Unmarshal(withoutComments(document), &content); err != nil {
 		return nil, fmt.Errorf("read JSON: %w", err)
 	}
 	found, dropped, err := resources(content)
@@ -66,6 +72,10 @@ func Parse(document []byte) (*Result, error) {
 	result := &Result{Dropped: dropped}
 	for _, r := range found {
 		imported, err := r.convert()
+		if errors.Is(err, errOtherKind) && len(found) > 1 { // beside services that can be imported
+			result.Dropped = append(result.Dropped, Drop{Field: cmp.Or(r.at, r.name), Why: err.Error()})
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", cmp.Or(r.name, r.at), err)
 		}
@@ -110,11 +120,25 @@ const tagPrefix = "tags." + signalrv1alpha1.GroupName + "/"
 // validation.IsQualifiedName.
 func TagAnnotation(tag string) string { return tagPrefix + tag }
 
-// validName is what an instance may be called.
-var validName = regexp.MustCompile(`^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$`)
+// maxName is how long the name of an instance may be; Azure's have up to 63 characters.
+const maxName = 40
 
-// Rename gives an import another name, as Azure's may be longer than Kubernetes' may be.
-func (i *Import) Rename(name string) { i.Instance.Name = name }
+// validName is what an instance may be called.
+var validName = regexp.MustCompile(fmt.Sprintf(`^[a-z]([-a-z0-9]{0,%d}[a-z0-9])?$`, maxName-2))
+
+// instanceName returns a name that an instance may bear for a service of Azure's: in lower case, and when it is too
+// long, its beginning and a hash of it, for long names often differ at the end. An expression stays one.
+func instanceName(name string) string {
+	lower := strings.ToLower(name)
+	if len(lower) <= maxName || expression.MatchString(name) {
+		return lower
+	}
+	hash := fmt.Sprintf("-%.3x", sha256.Sum256([]byte(lower)))
+	return strings.TrimRight(lower[:maxName-len(hash)], "-") + hash
+}
+
+// Rename gives an import another name.
+func (i *Import) Rename(name string) { i.Instance.Name, i.Renamed = name, "" }
 
 // Check returns an error when the instance cannot bear its name.
 func (i *Import) Check() error {
@@ -131,13 +155,15 @@ type conversion struct {
 	dropped  []Drop
 	notes    []string
 	template bool // values may be expressions
+	// everybody tells that the document lets every origin in.
+	everybody bool
 }
 
 // convert reads every field of a resource; those that no row of the table knows are dropped as unknown.
 func (r resource) convert() (*Import, error) {
 	c := &conversion{template: r.template, instance: &signalrv1alpha1.SignalRInstance{
 		TypeMeta:   metav1.TypeMeta{APIVersion: signalrv1alpha1.SchemeGroupVersion.String(), Kind: signalrv1alpha1.Kind},
-		ObjectMeta: metav1.ObjectMeta{Name: strings.ToLower(r.name)},
+		ObjectMeta: metav1.ObjectMeta{Name: instanceName(r.name)},
 	}}
 	for _, f := range r.fields {
 		row, known := r.table[strings.ToLower(f.name)]
@@ -149,8 +175,27 @@ func (r resource) convert() (*Import, error) {
 			return nil, fmt.Errorf("%s: %w", f.at, err)
 		}
 	}
+	for _, at := range r.unknown {
+		c.dropped = append(c.dropped, Drop{Field: at, Why: "known only after terraform apply: import its state then"})
+	}
+	if len(c.instance.Spec.CORS.AllowedOrigins) == 0 && !c.everybody && c.hasDropped(originsOf) {
+		c.notes = append(c.notes, "none of its allowed origins is left: any web page may connect until "+
+			"spec.cors.allowedOrigins is set")
+	}
 	slices.SortStableFunc(c.dropped, func(a, b Drop) int { return cmp.Compare(a.Field, b.Field) })
-	return &Import{Instance: c.instance, Dropped: c.dropped, Notes: c.notes}, nil
+	one := &Import{Instance: c.instance, Dropped: c.dropped, Notes: c.notes}
+	if c.instance.Name != r.name {
+		one.Renamed = r.name
+	}
+	return one, nil
+}
+
+// originsOf matches the paths of allowed origins, and of what they stand in.
+var originsOf = regexp.MustCompile(`(?i)\.cors(\[0\])?(\.allowed_?origins(\[\d+\])?)?$`)
+
+// hasDropped tells whether a field was dropped whose path matches.
+func (c *conversion) hasDropped(path *regexp.Regexp) bool {
+	return slices.ContainsFunc(c.dropped, func(d Drop) bool { return path.MatchString("." + d.Field) })
 }
 
 // drop lists every leaf of a value that says something.

@@ -30,6 +30,9 @@ func show(t *testing.T, result *Result) string {
 		for _, n := range i.Notes {
 			fmt.Fprintf(&w, "note: %s\n", n)
 		}
+		if i.Renamed != "" {
+			fmt.Fprintf(&w, "renamed: %s\n", i.Renamed)
+		}
 		text, err := yaml.Marshal(map[string]any{"metadata": i.Instance.ObjectMeta, "spec": i.Instance.Spec})
 		if err != nil {
 			t.Fatal(err)
@@ -135,6 +138,10 @@ func TestWhatIsDropped(t *testing.T) {
 			dropped:    []string{"features[0].properties.x"},
 		},
 		"an identity that there is no": {properties: `"identity": {"type": "None"}`},
+		"an origin that is none": {
+			properties: `"cors": {"allowedOrigins": ["https://a.example", "https://b.example/page", "*.example"]}`,
+			dropped:    []string{"cors.allowedOrigins[1]", "cors.allowedOrigins[2]"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			result, err := Parse(around(tc.properties))
@@ -167,6 +174,114 @@ func TestWhatIsTakenOver(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, result.Imports[0].Instance.Spec); diff != "" {
 		t.Errorf("spec (-want +got):\n%s", diff)
+	}
+}
+
+func TestWhoLosesAllOriginsIsTold(t *testing.T) {
+	for name, tc := range map[string]struct {
+		document []byte
+		told     bool
+	}{
+		"none that could be kept": {around(`"cors": {"allowedOrigins": ["https://a.example/page"]}`), true},
+		"an expression":           {inTemplate(`"cors": {"allowedOrigins": "[parameters('asked')]"}`), true},
+		"one is left":             {inTemplate(`"cors": {"allowedOrigins": ["https://a", "[parameters('asked')]"]}`), false},
+		"all were let in":         {around(`"cors": {"allowedOrigins": ["*", "https://a.example/page"]}`), false},
+		"none were named":         {around(`"cors": {"allowedOrigins": null}`), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			result, err := Parse(tc.document)
+			if err != nil {
+				t.Fatal(err)
+			}
+			notes := strings.Join(result.Imports[0].Notes, "\n")
+			if strings.Contains(notes, "any web page may connect") != tc.told {
+				t.Errorf("want it told %t, got %q", tc.told, notes)
+			}
+		})
+	}
+}
+
+func TestValuesThatNameEachOther(t *testing.T) {
+	result, err := Parse([]byte(`{"$schema": "x",
+		"parameters": {"a": {"defaultValue": "[parameters('b')]"}, "b": {"defaultValue": "[parameters('a')]"}},
+		"variables": {"origins": "[variables('all')]", "all": ["https://a.example"]},
+		"resources": [{"type": "Microsoft.SignalRService/signalR", "name": "chat", "sku": {"name": "Standard_S1"},
+		"properties": {"cors": {"allowedOrigins": "[variables('origins')]"}, "resourceStopped": "[parameters('a')]"}}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := result.Imports[0]
+	if diff := cmp.Diff([]string{"https://a.example"}, one.Instance.Spec.CORS.AllowedOrigins); diff != "" {
+		t.Errorf("a variable that names another is not understood (-want +got):\n%s", diff)
+	}
+	if len(one.Dropped) != 1 || !strings.HasSuffix(one.Dropped[0].Field, "resourceStopped") {
+		t.Errorf("want what goes round in a circle dropped, got %v", one.Dropped)
+	}
+}
+
+func TestAServiceOfAnotherKindStandsInNobodysWay(t *testing.T) {
+	other := `{"type": "Microsoft.SignalRService/SignalR", "name": "raw", "kind": "RawWebSockets"}`
+	result, err := Parse([]byte(`[` + other + `,` + string(around(`"resourceStopped": "false"`)) + `]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(result.Imports) != 1 || len(result.Dropped) != 1 || result.Dropped[0].Field != "raw" {
+		t.Errorf("want chat imported and raw dropped, got %+v", result)
+	}
+}
+
+func TestATemplateMayHaveComments(t *testing.T) {
+	result, err := Parse([]byte(`{ // a template
+		"$schema": "https://schema.management.azure.com/x#", /* with "quotes"
+		and lines */ "resources": [{"type": "Microsoft.SignalRService/signalR", "name": "chat", "sku": {"name": "Free_F1"},
+		"properties": {"cors": {"allowedOrigins": ["https://a.example"]}}, "tags": {"quote": "\" // none"} // one
+		}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := result.Imports[0].Instance
+	if diff := cmp.Diff([]string{"https://a.example"}, one.Spec.CORS.AllowedOrigins); diff != "" {
+		t.Errorf("origins (-want +got):\n%s", diff)
+	}
+	if got := one.Annotations[TagAnnotation("quote")]; got != `" // none` {
+		t.Errorf("a text is taken for a comment: %q", got)
+	}
+	for _, open := range []string{`{"a": 1 /*`, `{"a": 1 //`, `{"a": "\`, `/`} {
+		if _, err := Parse([]byte(open)); err == nil {
+			t.Errorf("%s is taken for a document", open)
+		}
+	}
+}
+
+func TestATemplateOfVisualStudioIsRead(t *testing.T) {
+	if _, err := Parse(append([]byte("\xef\xbb\xbf"), around(`"resourceStopped": "false"`)...)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAzuresNamesAreMadeNamesOfInstances(t *testing.T) {
+	long := "contoso-notifications-production-westeurope"
+	names := map[string]bool{}
+	for name, want := range map[string]string{
+		"chat": "chat", "Chat-Web1": "chat-web1", strings.Repeat("a", 40): strings.Repeat("a", 40),
+		long + "-01": "", long + "-02": "", strings.Repeat("a-", 31) + "a": "",
+	} {
+		result, err := Parse([]byte(`{"type": "Microsoft.SignalRService/SignalR", "sku": {"name": "Free_F1"}, "name": "` +
+			name + `"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		one := result.Imports[0]
+		if err := one.Check(); err != nil || want != "" && one.Instance.Name != want {
+			t.Errorf("%s is called %s: %v", name, one.Instance.Name, err)
+		}
+		if said := one.Renamed == name; said != (one.Instance.Name != name) {
+			t.Errorf("%s is called %s, and Renamed is %q", name, one.Instance.Name, one.Renamed)
+		}
+		names[one.Instance.Name] = true
+	}
+	if len(names) != 6 {
+		t.Errorf("names that differ have become the same: %v", names)
 	}
 }
 

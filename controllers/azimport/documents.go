@@ -1,6 +1,7 @@
 package azimport
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"regexp"
@@ -26,6 +27,8 @@ type resource struct {
 	table map[string]row
 	// template tells that values may be expressions, which only Azure can work out.
 	template bool
+	// unknown are the places of settings that a plan of Terraform's does not know yet.
+	unknown []string
 }
 
 // Azure's and Terraform's names of the kinds.
@@ -66,6 +69,48 @@ func resources(content any) (found []resource, dropped []Drop, err error) {
 		}
 	}
 	return nil, nil, errNothing
+}
+
+// byteOrderMark begins the templates that Visual Studio writes.
+const byteOrderMark = "\xef\xbb\xbf"
+
+// withoutComments returns a document with spaces in place of comments, which templates may have: // to the end of the
+// line, and /* */.
+func withoutComments(document []byte) []byte {
+	out := bytes.Clone(bytes.TrimPrefix(document, []byte(byteOrderMark)))
+	for i := 0; i < len(out); {
+		end := i + 1
+		rest := out[i:]
+		switch {
+		case rest[0] == '"':
+			for end < len(out) && out[end] != '"' {
+				if out[end] == '\\' {
+					end++
+				}
+				end++
+			}
+			i = end + 1
+			continue
+		case bytes.HasPrefix(rest, []byte("//")):
+			end = i + upTo(rest, "\n")
+		case bytes.HasPrefix(rest, []byte("/*")):
+			end = i + upTo(rest[2:], "*/") + 2
+		default:
+			i++
+			continue
+		}
+		copy(out[i:end], bytes.Repeat([]byte(" "), end-i))
+		i = end
+	}
+	return out
+}
+
+// upTo returns how long a text is up to an end, with it.
+func upTo(text []byte, end string) int {
+	if at := bytes.Index(text, []byte(end)); at >= 0 {
+		return at + len(end)
+	}
+	return len(text)
 }
 
 func isType(value any, want string) bool {
@@ -178,7 +223,14 @@ func whyResource(kind string) string {
 }
 
 // templateValues are what expressions of a template may name.
-type templateValues struct{ parameters, variables map[string]any }
+type templateValues struct {
+	parameters, variables map[string]any
+	// depth is how many values have named the next one.
+	depth int
+}
+
+// maxDepth is how many values may name one another; those that go round in a circle stay expressions.
+const maxDepth = 8
 
 // valuesOf returns the values of a template, which the one around it may have handed down.
 func valuesOf(content, handedDown map[string]any) templateValues {
@@ -191,8 +243,9 @@ func valuesOf(content, handedDown map[string]any) templateValues {
 }
 
 var (
-	// reference matches the only expressions that are understood: one parameter or one variable.
-	reference = regexp.MustCompile(`^\[(parameters|variables)\('([^']+)'\)\]$`)
+	// reference matches the only expressions that are understood: one parameter or one variable, as it is or as another
+	// type, which whoever reads it allows for.
+	reference = regexp.MustCompile(`^\[(?:(?:string|int|bool)\()?(parameters|variables)\('([^']+)'\)\)?\]$`)
 	// expression matches all of them; "[[" begins a text that begins with a bracket.
 	expression = regexp.MustCompile(`(?s)^\[[^\[].*\]$`)
 )
@@ -228,7 +281,7 @@ func (t templateValues) resolve(value any) any {
 	switch value := value.(type) {
 	case string:
 		m := reference.FindStringSubmatch(value)
-		if m == nil {
+		if m == nil || t.depth == maxDepth {
 			return value
 		}
 		var found any
@@ -240,7 +293,8 @@ func (t templateValues) resolve(value any) any {
 		if found == nil || found == any(value) {
 			return value
 		}
-		return templateValues{parameters: t.parameters}.resolve(found) // variables may name parameters, and no more
+		t.depth++
+		return t.resolve(found)
 	case map[string]any:
 		out := make(map[string]any, len(value))
 		for key, inner := range value {
@@ -274,6 +328,10 @@ func terraform(content map[string]any) (found []resource, dropped []Drop, err er
 	if len(values) == 0 {
 		values = object(content["values"])
 	}
+	unknown := map[string]any{} // by address: what a plan leaves out of its values
+	for _, item := range list(content["resource_changes"]) {
+		unknown[text(object(item)["address"])] = object(object(item)["change"])["after_unknown"]
+	}
 	var walk func(module map[string]any)
 	walk = func(module map[string]any) {
 		for _, item := range list(module["resources"]) {
@@ -282,7 +340,9 @@ func terraform(content map[string]any) (found []resource, dropped []Drop, err er
 			switch {
 			case text(entry["mode"]) == "data":
 			case kind == terraformType:
-				found = append(found, terraformResource(address, object(entry["values"])))
+				service := terraformResource(address, object(entry["values"]))
+				service.unknown = undecided(address, unknown[address])
+				found = append(found, service)
 			case kind == azapiType && strings.HasPrefix(strings.ToLower(text(object(entry["values"])["type"])), armType):
 				dropped = append(dropped, Drop{Field: address, Why: kind + ": import what `az signalr show` says of it"})
 			case strings.HasPrefix(kind, terraformKind) || isAutoscale(kind):
@@ -303,6 +363,33 @@ func terraformResource(at string, values map[string]any) resource {
 		r.fields = append(r.fields, field{name: key, at: at + "." + key, value: values[key]})
 	}
 	return r
+}
+
+// computed are the ends of what Azure decides: nobody sets it, so a plan that does not know it loses nothing.
+var computed = []string{
+	".id", ".location", ".resource_group_name", ".hostname", ".ip_address", ".public_port", ".server_port",
+	".primary_access_key", ".secondary_access_key", ".primary_connection_string", ".secondary_connection_string",
+	".principal_id", ".tenant_id",
+}
+
+// undecided returns the paths of settings which are true in what a plan says of values it does not know.
+func undecided(at string, value any) []string {
+	var paths []string
+	switch value := value.(type) {
+	case bool:
+		if value && !slices.ContainsFunc(computed, func(end string) bool { return strings.HasSuffix(at, end) }) {
+			paths = append(paths, at)
+		}
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(value)) {
+			paths = append(paths, undecided(at+"."+key, value[key])...)
+		}
+	case []any:
+		for i, inner := range value {
+			paths = append(paths, undecided(fmt.Sprintf("%s[%d]", at, i), inner)...)
+		}
+	}
+	return paths
 }
 
 func object(value any) map[string]any {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,7 +23,7 @@ var armTable = map[string]row{
 
 	"disableaadauth": literal(entra("true")),
 
-	"kind":                kind,
+	"kind":                literal(kind),
 	"tags":                literal(tags),
 	"sku":                 sku,
 	"features":            literal(features),
@@ -42,6 +43,8 @@ var armTable = map[string]row{
 	"routesettings":              without("routing weights are not built"),
 	"privateendpointconnections": without("an instance has a Service in the cluster; see spec.exposure"),
 	"sharedprivatelinkresources": without("edges reach what the cluster's network reaches"),
+	"copy":                       without("a loop, which only Azure can unroll: this is one turn of it"),
+	"condition":                  unless("true", "whether it is made is decided there; here, it is"),
 	"zones":                      without("edges spread over zones by themselves; see spec.edge.minReplicas"),
 }
 
@@ -151,7 +154,7 @@ func switchedOn(key, why string) row {
 
 func kind(_ *conversion, f field) error {
 	if said := text(f.value); said != "" && !strings.EqualFold(said, "SignalR") {
-		return fmt.Errorf("%q is another kind of service, not SignalR", said)
+		return fmt.Errorf("%q is %w", said, errOtherKind)
 	}
 	return nil
 }
@@ -252,6 +255,9 @@ func features(c *conversion, f field) error {
 		at := fmt.Sprintf("%s[%d]", f.at, i)
 		feature := object(item)
 		flag, value := text(feature["flag"]), text(feature["value"])
+		if on, ok := feature["value"].(bool); ok { // string(parameters('on'))
+			value = strconv.FormatBool(on)
+		}
 		switch strings.ToLower(flag) {
 		case "servicemode":
 			if value == "" {
@@ -283,25 +289,35 @@ func cors(c *conversion, f field) error {
 			c.drop(f.at+"."+key, value, "not known to this program")
 			continue
 		}
-		c.setOrigins(value)
+		c.setOrigins(f.at+"."+key, value)
 	}
 	return nil
 }
 
 func terraformCORS(c *conversion, f field) error {
-	c.setOrigins(object(f.value)["allowed_origins"])
+	c.setOrigins(f.at+".allowed_origins", object(f.value)["allowed_origins"])
 	return nil
 }
 
-func (c *conversion) setOrigins(value any) {
+// origin is what an instance takes for one; Azure takes anything, and compares it with what browsers send.
+var origin = regexp.MustCompile(`^[a-z][a-z0-9+.-]*://([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?` +
+	`(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$`)
+
+func (c *conversion) setOrigins(at string, value any) {
 	var origins []string
-	for _, item := range list(value) {
-		if origin := text(item); origin != "" && !slices.Contains(origins, origin) {
-			origins = append(origins, origin)
+	for i, item := range list(value) {
+		switch said := strings.TrimSuffix(text(item), "/"); {
+		case said == "" || slices.Contains(origins, said):
+		case said == "*":
+			c.everybody = true
+		case !origin.MatchString(said):
+			c.drop(fmt.Sprintf("%s[%d]", at, i), said, "no browser sends such an origin: it is scheme://host[:port]")
+		default:
+			origins = append(origins, said)
 		}
 	}
-	if slices.Contains(origins, "*") {
-		origins = nil // all, which is the default here
+	if c.everybody {
+		origins = nil // the default here
 	}
 	c.instance.Spec.CORS.AllowedOrigins = origins
 }

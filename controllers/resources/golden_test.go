@@ -226,6 +226,16 @@ func TestGolden(t *testing.T) {
 			})),
 			[]string{"deployment", "service", "secret-keys"},
 		},
+		"tls-in-the-load-balancer": {
+			input(exposed(signalrv1alpha1.ExposureSpec{
+				Type: "LoadBalancer", HostName: hostName,
+				TLS: &signalrv1alpha1.ExposureTLS{Termination: signalrv1alpha1.TLSTerminationProxy},
+				LoadBalancer: &signalrv1alpha1.LoadBalancerExposure{Annotations: map[string]string{
+					"service.beta.kubernetes.io/aws-load-balancer-ssl-cert": "arn:aws:acm:eu-west-1:0:certificate/0",
+				}},
+			})),
+			[]string{"service"},
+		},
 		"nodeport": {
 			input(exposed(signalrv1alpha1.ExposureSpec{
 				Type: "NodePort", HostName: hostName, NodePort: &signalrv1alpha1.NodePortExposure{Port: 30080},

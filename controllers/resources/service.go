@@ -23,7 +23,7 @@ func servicePort(in Input) int32 {
 }
 
 // Service returns the Service for clients and app servers. Exposure of type LoadBalancer and NodePort makes it one of
-// that type; the admin port is never on it.
+// that type; the admin port is never on it. A load balancer that ends TLS has port 443 beside 80.
 func Service(in Input) *corev1.Service {
 	e := in.spec().Exposure
 	port := corev1.ServicePort{
@@ -52,6 +52,10 @@ func Service(in Input) *corev1.Service {
 	case signalrv1alpha1.ExposureNone, signalrv1alpha1.ExposureIngress, signalrv1alpha1.ExposureGateway:
 	}
 	s.Spec.Ports = []corev1.ServicePort{port}
+	if e.Type == signalrv1alpha1.ExposureLoadBalancer && e.TLS != nil && !in.edgeTLS() {
+		port.Name, port.Port = "https", 443 // where the load balancer ends TLS, and what clients are told
+		s.Spec.Ports = append(s.Spec.Ports, port)
+	}
 	return s
 }
 

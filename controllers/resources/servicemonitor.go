@@ -7,7 +7,9 @@ import (
 )
 
 // ServiceMonitor tells Prometheus to scrape the edges, by the headless Service; nil when monitoring is disabled or that
-// kind is not installed. The instance's name becomes the label app_kubernetes_io_instance of every series.
+// kind is not installed. The instance's name becomes the label app_kubernetes_io_instance of every series. Prometheus
+// would put the name of the port over the edges' own label endpoint, which tells clients from app servers: it is left
+// out.
 func ServiceMonitor(in Input) *unstructured.Unstructured {
 	if in.spec().Monitoring.Mode == signalrv1alpha1.MonitoringDisabled || !in.Kinds.ServiceMonitor {
 		return nil
@@ -20,6 +22,9 @@ func ServiceMonitor(in Input) *unstructured.Unstructured {
 		"jobLabel":     LabelName,
 		"targetLabels": texts([]string{LabelInstance}),
 		"selector":     map[string]any{"matchLabels": selector},
-		"endpoints":    []any{map[string]any{"port": adminPortName, "path": "/metrics", "interval": "30s"}},
+		"endpoints": []any{map[string]any{
+			"port": adminPortName, "path": "/metrics", "interval": "30s",
+			"relabelings": []any{map[string]any{"action": "labeldrop", "regex": "endpoint"}},
+		}},
 	})
 }

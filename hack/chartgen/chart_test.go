@@ -228,6 +228,36 @@ func TestSomeNamespacesOnly(t *testing.T) {
 	}
 }
 
+// TestLabelsOfTheUserStandBesideTheChartsOwn: one that is said twice would be refused by some tools, and one that is
+// selected by would part the Deployment from its pods.
+func TestLabelsOfTheUserStandBesideTheChartsOwn(t *testing.T) {
+	objects := mustRender(t, "--set-json", `podLabels={"app.kubernetes.io/name": "x", "team": "a"}`,
+		"--set-json", `commonLabels={"app.kubernetes.io/instance": "y", "team": "b", "owner": "c"}`)
+	pod := podOf(t, objects)
+	want := map[string]string{
+		"app.kubernetes.io/name": "signalr-operator", "app.kubernetes.io/instance": "signalr-operator",
+		"app.kubernetes.io/component": "manager", "app.kubernetes.io/part-of": "signalr-operator", "team": "a", "owner": "c",
+	}
+	if diff := cmp.Diff(want, pod.Labels); diff != "" {
+		t.Errorf("the pods' labels (-want +got):\n%s", diff)
+	}
+	for _, o := range objects {
+		if l := o.GetLabels(); l["app.kubernetes.io/instance"] != "signalr-operator" || l["team"] != "b" {
+			t.Errorf("%s %s has the labels %v", o.GetKind(), o.GetName(), l)
+		}
+	}
+}
+
+// TestNobodyMonitorsUnlessNamed: the operator has a default of its own, which no value must fall back to.
+func TestNobodyMonitorsUnlessNamed(t *testing.T) {
+	for _, none := range []string{"[]", "null"} {
+		args := managerArgs(t, mustRender(t, "--set-json", "monitoringNamespaces="+none))
+		if !slices.Contains(args, "--monitoring-namespaces=") {
+			t.Errorf("with monitoringNamespaces %s the operator lets its default in: %q", none, args)
+		}
+	}
+}
+
 func rules(t *testing.T, objects []*unstructured.Unstructured, kind, name string) []string {
 	t.Helper()
 	o, err := install.Find(objects, kind, name)

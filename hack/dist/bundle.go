@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	utilversion "k8s.io/apimachinery/pkg/util/version"
 	"sigs.k8s.io/yaml"
 
 	"github.com/signalr-operator/signalr-operator/hack/install"
@@ -34,6 +35,9 @@ var inBundle = []string{"CustomResourceDefinition", "ClusterRole", "PodDisruptio
 
 // bundle returns the files of the bundle: manifests, metadata and Dockerfile.
 func bundle(o options) (map[string][]byte, error) {
+	if _, err := utilversion.ParseSemantic(o.version); err != nil {
+		return nil, fmt.Errorf("the Operator Lifecycle Manager takes semantic versions, as 0.1.0: %w", err)
+	}
 	objects, err := o.objectsOf(manifests)
 	if err != nil {
 		return nil, err

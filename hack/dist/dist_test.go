@@ -172,6 +172,16 @@ func TestTheServiceVersionSaysWhatACatalogAsks(t *testing.T) {
 	}
 }
 
+func TestABundleHasAVersionThatTheManagerTakes(t *testing.T) {
+	for version, good := range map[string]bool{
+		"1.2.3": true, "1.2.3-5-gb3d0cfa": true, "b3d0cfa": false, "dev": false, "1.2": false,
+	} {
+		if _, err := bundle(options{root: "../..", version: version}); (err == nil) != good {
+			t.Errorf("%s: want it taken %t, got %v", version, good, err)
+		}
+	}
+}
+
 // TestTheBundleIsWhatTheManagerTakes checks what the Operator Lifecycle Manager checks when it takes a bundle, as its
 // documentation has it: an install mode of each kind, permissions for the accounts of the Deployments and for no other,
 // a Deployment that selects its own pods, no name beside the CRD's own, and no RBAC that it would make itself.

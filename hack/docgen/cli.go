@@ -26,8 +26,11 @@ func cliPage(ctx context.Context, root string) ([]byte, error) {
 // pluginPage is about the plugin for kubectl.
 func pluginPage(ctx context.Context, root string) ([]byte, error) {
 	return helpPage(ctx, root, "# kubectl signalr\n\nA plugin: kubectl finds the program `kubectl-signalr` on the "+
-		"`PATH`. `make build` puts it into `bin/`.\n\nEvery command takes the flags that the first section lists, "+
-		"beside its own: kubectl's. Those of `az signalr` have az's names.\n\n", []program{
+		"`PATH`. `make build` puts it into `bin/`. A link to it named `kubectl_complete-signalr`, there too, lets "+
+		"kubectl's shell completion know its commands, flags and instances: `ln -s kubectl-signalr "+
+		"bin/kubectl_complete-signalr`.\n\nEvery command takes the flags that the first section lists, beside its own: "+
+		"kubectl's. Those of `az signalr` have az's names, but for `-n`, which is kubectl's `--namespace`. It ends with "+
+		"exit code 1 when something is wrong, and `az-import --strict` with 2 when something was dropped.\n\n", []program{
 		{"kubectl-signalr", "./controllers/cmd/kubectl-signalr"},
 	})
 }

@@ -11,6 +11,7 @@ import (
 
 	dto "github.com/prometheus/client_model/go"
 
+	"github.com/signalr-operator/signalr-operator/edge/auth"
 	"github.com/signalr-operator/signalr-operator/edge/metrics"
 	"github.com/signalr-operator/signalr-operator/edge/reason"
 )
@@ -82,14 +83,21 @@ const manyValues = 8
 const buildVersion = "VERSION"
 
 func metricsPage(context.Context, string) ([]byte, error) {
-	families, err := metrics.New(buildVersion).Registry.Gather()
+	shown := metrics.New(buildVersion)
+	var causes []string
+	for _, r := range auth.Reasons() { // as the edge does when it starts
+		shown.AuthFailures.WithLabelValues(string(r))
+		causes = append(causes, code(string(r)))
+	}
+	families, err := shown.Registry.Gather()
 	if err != nil {
 		return nil, fmt.Errorf("gather: %w", err)
 	}
 	var w bytes.Buffer
 	w.WriteString("# Metrics\n\n`GET /metrics` on the admin address. Every series is there from the start, at " +
 		"zero. No label names a user or a connection. The values of `reason` " +
-		"are in [reasons](reasons.md).\n\n")
+		"are in [reasons](reasons.md), but for those of `signalr_edge_auth_failures_total`, which are what is wrong with a " +
+		"token: " + strings.Join(causes, ", ") + ".\n\n")
 	rows := make([][]string, 0, len(families))
 	for _, f := range families {
 		rows = append(rows, []string{

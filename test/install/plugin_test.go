@@ -37,7 +37,8 @@ var _ = Describe("kubectl signalr", Ordered, func() {
 	// run runs the program; it returns both outputs and the exit code.
 	run := func(ctx context.Context, args ...string) (out, note string, code int) {
 		GinkgoHelper()
-		command := exec.CommandContext(ctx, plugin, append(args, "--kubeconfig", kubeconfig, "--namespace", namespace)...)
+		command := exec.CommandContext(ctx, plugin,
+			append([]string{"--kubeconfig", kubeconfig, "--namespace", namespace}, args...)...)
 		var stdout, stderr bytes.Buffer
 		command.Stdout, command.Stderr = &stdout, &stderr
 		err := command.Run()
@@ -85,6 +86,29 @@ var _ = Describe("kubectl signalr", Ordered, func() {
 		_, note, code = run(ctx, "create", "UPPER", "--no-wait")
 		Expect(code).To(Equal(1))
 		Expect(note).To(ContainSubstring("metadata.name"))
+	})
+
+	DescribeTable("says what is missing", func(ctx SpecContext, want string, args ...string) {
+		out, note, code := run(ctx, args...)
+		Expect(code).To(Equal(1))
+		Expect(out).To(BeEmpty())
+		Expect(note).To(And(HavePrefix("error: "), ContainSubstring(want)))
+	},
+		Entry("an instance", "no SignalRInstance nobody in namespace", "status", "nobody"),
+		Entry("an instance, in another namespace",
+			"no SignalRInstance chat in namespace default", "keys", "chat", "-n", "default"),
+		Entry("a namespace", `namespaces "nowhere" not found`, "create", "chat", "-n", "nowhere"),
+		Entry("a name, where az has -n for it", "-n is --namespace here", "keys", "-n", "chat"),
+		Entry("a right", "cannot get resource", "keys", "chat", "--as", "somebody"),
+		Entry("a right to make something", "cannot create resource", "create", "x", "--as", "somebody"),
+		Entry("a cluster", "connection refused", "list", "--server", "https://127.0.0.1:1"),
+	)
+
+	It("completes for kubectl", func(ctx SpecContext) {
+		link := filepath.Join(GinkgoT().TempDir(), "kubectl_complete-signalr")
+		Expect(os.Symlink(plugin, link)).To(Succeed())
+		command := exec.CommandContext(ctx, link, "stop", "--kubeconfig", kubeconfig, "--namespace", namespace, "ch")
+		Expect(command.Output()).To(HavePrefix("chat\n:"))
 	})
 
 	It("waits no longer than told, and says what it waited for", func(ctx SpecContext) {
@@ -151,6 +175,8 @@ var _ = Describe("kubectl signalr", Ordered, func() {
 		Entry("from az signalr show", "az-show.json"),
 		Entry("from an ARM template", "template.json"),
 		Entry("from a template of templates", "modules.json"),
+		Entry("from a template of Bicep's", "quickstart.json"),
+		Entry("from a plan of Terraform's", "plan.json"),
 		Entry("from terraform show", "terraform.json"),
 	)
 })

@@ -22,16 +22,23 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: manager
 {{- end -}}
 
+{{/* The labels of every object. What the chart sets stays, whatever commonLabels has. */}}
 {{- define "signalr-operator.labels" -}}
+{{- toYaml (merge (fromYaml (include "signalr-operator.ownLabels" .)) .Values.commonLabels) -}}
+{{- end -}}
+
+{{- define "signalr-operator.podLabels" -}}
+{{- $own := merge (fromYaml (include "signalr-operator.selectorLabels" .)) (dict "app.kubernetes.io/part-of" "signalr-operator") -}}
+{{- toYaml (merge $own .Values.podLabels .Values.commonLabels) -}}
+{{- end -}}
+
+{{- define "signalr-operator.ownLabels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | replace "+" "_" | trunc 63 | quote }}
 app.kubernetes.io/name: {{ include "signalr-operator.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/part-of: signalr-operator
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
 {{- end -}}
 
 {{- define "signalr-operator.image" -}}
@@ -46,8 +53,11 @@ app.kubernetes.io/part-of: signalr-operator
 {{- if ge (int .renewSeconds) (int .leaseSeconds) -}}
 {{- fail "leaderElection.renewSeconds must be less than leaderElection.leaseSeconds" -}}
 {{- end -}}
-{{- if ge (int .retrySeconds) (int .renewSeconds) -}}
-{{- fail "leaderElection.retrySeconds must be less than leaderElection.renewSeconds" -}}
+{{- if ge (mul (int .retrySeconds) 12) (mul (int .renewSeconds) 10) -}}
+{{- fail "leaderElection.renewSeconds must be more than 1.2 times leaderElection.retrySeconds" -}}
 {{- end -}}
+{{- end -}}
+{{- if and .Values.metrics.enabled (eq (int .Values.metrics.port) 8081) -}}
+{{- fail "metrics.port must not be 8081, where the probes are answered" -}}
 {{- end -}}
 {{- end -}}

@@ -18,21 +18,24 @@ var errDropped = errors.New("fields were dropped, and --strict allows none")
 const maxDocument = 64 << 20
 
 func newAzImport(c *cli) *cobra.Command {
-	var name, file, namespace string
+	var file, namespace string
+	var names []string
 	var strict bool
 	cmd := &cobra.Command{
 		Use:   "az-import [FILE]",
 		Short: "Turn a service in Azure into the YAML of an instance",
 		Long: "Turn the JSON of `az signalr show`, `az signalr list`, an ARM template or `terraform show -json` into the\n" +
 			"YAML of instances. Every field that has no counterpart is named on standard error; --strict then ends with\n" +
-			"exit code 2 and prints no YAML. Keys and host names are not taken over.",
+			"exit code 2 and prints no YAML. Keys and host names are not taken over. A name that no instance may have is\n" +
+			"made one, and that is said too.",
 		Example: `  az signalr show --name chat --resource-group web | kubectl signalr az-import | kubectl apply -f -
   kubectl signalr az-import template.json --strict
   terraform show -json | kubectl signalr az-import`,
 		Args: cobra.MaximumNArgs(1),
 	}
 	cmd.Flags().StringVarP(&file, "filename", "f", "", "File to read in place of the argument; - is standard input")
-	cmd.Flags().StringVar(&name, "name", "", "Name of the instance, when there is one and Azure's does not do")
+	cmd.Flags().StringSliceVar(&names, "name", nil,
+		"Name of the instance, when Azure's does not do; of several, in their order")
 	cmd.Flags().BoolVar(&strict, "strict", false, "Exit with code 2, without YAML, when anything is dropped")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		if len(args) == 1 {
@@ -45,7 +48,7 @@ func newAzImport(c *cli) *cobra.Command {
 		if c.config != nil && c.config.Namespace != nil {
 			namespace = *c.config.Namespace
 		}
-		return c.azImport(document, name, namespace, strict)
+		return c.azImport(document, names, namespace, strict)
 	}
 	return cmd
 }
@@ -71,27 +74,30 @@ func (c *cli) readDocument(file string) ([]byte, error) {
 	return document, nil
 }
 
-func (c *cli) azImport(document []byte, name, namespace string, strict bool) error {
+func (c *cli) azImport(document []byte, names []string, namespace string, strict bool) error {
 	result, err := azimport.Parse(document)
 	if err != nil {
 		return err
 	}
-	if name != "" {
-		if len(result.Imports) > 1 {
-			return fmt.Errorf("--name is for one instance, and there are %d", len(result.Imports))
-		}
-		result.Imports[0].Rename(name)
+	if len(names) > 0 && len(names) != len(result.Imports) {
+		return fmt.Errorf("--name has %d names, and there are %d instances: as many, separated by commas", len(names),
+			len(result.Imports))
+	}
+	for i, name := range names {
+		result.Imports[i].Rename(name)
 	}
 	dropped := c.tell("", result.Dropped)
+	seen := map[string]bool{}
 	for i := range result.Imports {
 		one := &result.Imports[i]
 		if err := one.Check(); err != nil {
 			return err
 		}
-		dropped = c.tell(one.Instance.Name+": ", one.Dropped) || dropped
-		for _, note := range one.Notes {
-			fmt.Fprintf(c.streams.ErrOut, "note: %s: %s\n", one.Instance.Name, note)
+		if seen[one.Instance.Name] {
+			one.Notes = append(one.Notes, "an instance before it has the same name; --name gives others")
 		}
+		seen[one.Instance.Name] = true
+		dropped = c.tellImport(one) || dropped
 	}
 	if dropped && strict {
 		return errDropped
@@ -106,6 +112,20 @@ func (c *cli) azImport(document []byte, name, namespace string, strict bool) err
 		}
 	}
 	return nil
+}
+
+// tellImport says of an instance what was dropped and what is worth knowing, and returns whether anything was dropped.
+func (c *cli) tellImport(one *azimport.Import) bool {
+	name := one.Instance.Name
+	dropped := c.tell(name+": ", one.Dropped)
+	if one.Renamed != "" {
+		fmt.Fprintf(c.streams.ErrOut, "note: %s: Azure calls it %s, which no instance may be called; --name gives another "+
+			"name\n", name, one.Renamed)
+	}
+	for _, note := range one.Notes {
+		fmt.Fprintf(c.streams.ErrOut, "note: %s: %s\n", name, note)
+	}
+	return dropped
 }
 
 // tell names what was dropped, and returns whether anything was.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -23,7 +24,7 @@ type changing struct {
 func newChange(c *cli, what changing) *cobra.Command {
 	var t target
 	cmd := &cobra.Command{Use: what.use, Short: what.short, Long: what.long, Example: what.example}
-	addTarget(cmd, &t)
+	c.addTarget(cmd, &t)
 	if what.flags != nil {
 		what.flags(cmd)
 	}
@@ -55,7 +56,14 @@ func newScale(c *cli) *cobra.Command {
 		flags: func(cmd *cobra.Command) {
 			cmd.Flags().Int32Var(&units, "unit-count", 0, "Units")
 			cmd.Flags().StringVar(&sku, "sku", "", "Size class: Free_F1, Standard_S1, Premium_P1 or Premium_P2")
+			offer(cmd, "sku", sizes...)
 			cmd.MarkFlagsOneRequired("unit-count", "sku")
+			cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+				if !cmd.Flags().Changed("unit-count") {
+					return nil
+				}
+				return checkUnits(units)
+			}
 		},
 		change: func(instance *signalrv1alpha1.SignalRInstance) (string, error) {
 			if sku != "" {
@@ -71,6 +79,14 @@ func newScale(c *cli) *cobra.Command {
 			return fmt.Sprintf("scaled to %s, %d units", instance.Spec.Tier, instance.Spec.Units), nil
 		},
 	})
+}
+
+// checkUnits refuses what would be taken for the default; the API server knows how many a tier may have.
+func checkUnits(units int32) error {
+	if units == 0 {
+		return errors.New("--unit-count: an instance has one unit at least; kubectl signalr stop takes its pods away")
+	}
+	return nil
 }
 
 func newStart(c *cli) *cobra.Command {
@@ -121,8 +137,8 @@ func newUpgrade(c *cli) *cobra.Command {
 		},
 		change: func(instance *signalrv1alpha1.SignalRInstance) (string, error) {
 			if pinned := instance.Spec.Edge.Image; image == "" && pinned != "" {
-				return "", fmt.Errorf("signalrinstance/%s is pinned to %s by spec.edge.image: name another with --image",
-					instance.Name, pinned)
+				return "", fmt.Errorf("signalrinstance/%s is pinned to %s by spec.edge.image: name another with --image, or "+
+					"take the field out", instance.Name, pinned)
 			}
 			instance.Spec.Edge.Image = image
 			metav1.SetMetaDataAnnotation(&instance.ObjectMeta, signalrv1alpha1.UpgradedAtAnnotation,

@@ -50,6 +50,9 @@ func newRoot(c *cli) *cobra.Command {
 	root.SetOut(c.streams.Out)
 	root.SetErr(c.streams.ErrOut)
 	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
+	})
 	if c.config != nil {
 		c.config.AddFlags(root.PersistentFlags())
 	}
@@ -59,6 +62,7 @@ func newRoot(c *cli) *cobra.Command {
 		newScale(c), newStart(c), newStop(c), newRestart(c), newUpgrade(c),
 		newOpen(c), newAzImport(c),
 	)
+	root.AddCommand(newElsewhere()...)
 	return root
 }
 
@@ -99,18 +103,22 @@ type target struct {
 }
 
 // addTarget gives a command an argument NAME and the flags that az names instances with.
-func addTarget(cmd *cobra.Command, t *target) {
+func (c *cli) addTarget(cmd *cobra.Command, t *target) {
 	cmd.Use += " NAME"
 	cmd.Flags().StringVar(&t.name, "name", "", "Name of the instance, in place of the argument")
 	addGroup(cmd, &t.group)
+	cmd.ValidArgsFunction = c.completeName
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		switch {
 		case len(args) > 1:
 			return fmt.Errorf("one instance at a time, not %q: values of a list are separated by commas", args)
 		case len(args) == 1 && t.name != "" && t.name != args[0]:
-			return fmt.Errorf("the argument names %s and --name %s: which one?", args[0], t.name)
+			return fmt.Errorf("the argument names %s and --name %s: which one? Values of a list are separated by commas",
+				args[0], t.name)
 		case len(args) == 1:
 			t.name = args[0]
+		case t.name == "" && cmd.Flags().Changed("namespace"):
+			return fmt.Errorf("which instance? %s (-n is --namespace here, as in kubectl)", cmd.UseLine())
 		case t.name == "":
 			return fmt.Errorf("which instance? %s", cmd.UseLine())
 		}
@@ -153,7 +161,9 @@ func explain(err error, operation, namespace, name string) error {
 	switch {
 	case meta.IsNoMatchError(err):
 		return errors.New("this cluster knows no SignalRInstances: is the operator installed?")
-	case apierrors.IsNotFound(err):
+	case name == "":
+		return fmt.Errorf("%s signalrinstances: %w", operation, err)
+	case apierrors.IsNotFound(err) && operation != "create": // then it is the namespace that is not there
 		return fmt.Errorf("no SignalRInstance %s in namespace %s", name, namespace)
 	default:
 		return fmt.Errorf("%s signalrinstance/%s: %w", operation, name, err)
@@ -168,7 +178,16 @@ func (c *cli) change(ctx context.Context, cluster client.Client, before, after *
 		return explain(err, "change", after.Namespace, after.Name)
 	}
 	fmt.Fprintf(c.streams.Out, "signalrinstance/%s %s\n", after.Name, done)
+	if isPaused(after) {
+		fmt.Fprintf(c.streams.ErrOut, "note: signalrinstance/%s is paused: nothing happens while it has the annotation %s\n",
+			after.Name, signalrv1alpha1.PausedAnnotation)
+	}
 	return nil
+}
+
+// isPaused tells whether the operator leaves an instance as it is.
+func isPaused(of *signalrv1alpha1.SignalRInstance) bool {
+	return of.Annotations[signalrv1alpha1.PausedAnnotation] == "true"
 }
 
 // waiting is how a command that starts something waits for its end.
@@ -189,6 +208,9 @@ func (c *cli) await(ctx context.Context, cluster client.Client, of *signalrv1alp
 	if w.no {
 		return nil
 	}
+	if isPaused(of) {
+		return fmt.Errorf("signalrinstance/%s is paused: there is nothing to wait for", of.Name)
+	}
 	generation := of.Generation
 	last := "the operator has not looked at it yet"
 	err := wait.PollUntilContextTimeout(ctx, c.poll, w.timeout, true, func(ctx context.Context) (bool, error) {
@@ -199,9 +221,13 @@ func (c *cli) await(ctx context.Context, cluster client.Client, of *signalrv1alp
 		if found == nil || found.ObservedGeneration < generation {
 			return false, nil
 		}
-		last = found.Reason
-		if found.Message != "" {
-			last += ": " + found.Message
+		why := found
+		if stalled := meta.FindStatusCondition(of.Status.Conditions, signalrv1alpha1.ConditionStalled); stalled != nil {
+			why = stalled // the cause, where the other may be a consequence
+		}
+		last = why.Reason
+		if why.Message != "" {
+			last += ": " + why.Message
 		}
 		return found.Status == metav1.ConditionTrue, nil
 	})

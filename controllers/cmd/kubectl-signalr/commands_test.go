@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -23,9 +24,10 @@ func TestWhatCommandsPrint(t *testing.T) {
 		"list-all":          {"list", "--all-namespaces"},
 		"list-name":         {"list", "--output", "name"},
 		"list-yaml":         {"list", "--output", "yaml"},
+		"list-table":        {"list", "--output", "table"},
 		"keys":              {"keys", "chat"},
 		"keys-yaml":         {"keys", "--name", "chat", "--output", "yaml"},
-		"keys-secondary":    {"keys", "chat", "--key-type", "secondary"},
+		"keys-secondary":    {"keys", "chat", "--key-type", "Secondary"},
 		"connection-string": {"connection-string", "chat"},
 		"status":            {"status", "chat"},
 		"status-rounded":    {"status", "chat", "--rounded"},
@@ -33,7 +35,7 @@ func TestWhatCommandsPrint(t *testing.T) {
 		"create-dry-run": {
 			"create", "--name", "chat", "--resource-group", "web", "--location", "westeurope", "--sku", "Premium_P1",
 			"--unit-count", "50", "--service-mode", "serverless", "--allowed-origins", "https://a.example,https://b.example",
-			"--tags", "team=trading", "--dry-run",
+			"--tags", "team=trading", "--enable-message-logs", "true", "--dry-run",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -153,13 +155,23 @@ func TestWhatCommandsRefuse(t *testing.T) {
 	pinned.Name, pinned.Spec.Edge.Image = "pinned", "r.example/s:1"
 	stopped := chat()
 	stopped.Name, stopped.Spec.State = "stopped", signalrv1alpha1.StateStopped
+	paused := chat()
+	paused.Name, paused.Annotations = "paused", map[string]string{signalrv1alpha1.PausedAnnotation: "true"}
 	for name, tc := range map[string]struct {
 		args []string
 		want string
 	}{
-		"no name":                         {[]string{"keys"}, "which instance?"},
-		"two names":                       {[]string{"keys", "chat", "--name", "other"}, "which one?"},
-		"a list without commas":           {[]string{"create", "chat", "--allowed-origins", "https://a", "https://b"}, "commas"},
+		"no name":               {[]string{"keys"}, "which instance?"},
+		"two names":             {[]string{"keys", "chat", "--name", "other"}, "which one?"},
+		"a list without commas": {[]string{"create", "chat", "--allowed-origins", "https://a", "https://b"}, "commas"},
+		"a list without commas, and a name": {
+			[]string{"create", "--name", "chat", "--allowed-origins", "https://a", "https://b"}, "commas",
+		},
+		"no units":                        {[]string{"create", "x", "--unit-count", "0"}, "one unit at least"},
+		"a scale to no units":             {[]string{"scale", "chat", "--unit-count", "0"}, "one unit at least"},
+		"a command of az's alone":         {[]string{"key", "list", "--name", "chat"}, "kubectl signalr keys NAME"},
+		"a flag of az's alone":            {[]string{"keys", "chat", "--query", "x"}, "see kubectl signalr keys --help"},
+		"a rotation of what is paused":    {[]string{"rotate", "paused", "--key-type", "primary"}, "is paused"},
 		"an instance that is not there":   {[]string{"keys", "nobody"}, "no SignalRInstance nobody in namespace web"},
 		"keys that are not there yet":     {[]string{"keys", "chat"}, "there is no Secret chat-keys yet"},
 		"a key that is none":              {[]string{"keys", "chat", "--key-type", "salt"}, "primary, secondary"},
@@ -173,10 +185,11 @@ func TestWhatCommandsRefuse(t *testing.T) {
 		"an instance that is there":       {[]string{"create", "chat"}, "already exists"},
 		"a port to nothing":               {[]string{"open", "chat"}, "no edge pod is running"},
 		"a port to what is stopped":       {[]string{"open", "stopped"}, "kubectl signalr start stopped"},
-		"a format that is none":           {[]string{"list", "-o", "xml"}, "json, yaml"},
+		"a format that is none":           {[]string{"list", "-o", "xml"}, "table, json, yaml, name"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := newCluster(t, chat(), external.DeepCopy(), pinned.DeepCopy(), stopped.DeepCopy()).run(t, "", tc.args...)
+			got := newCluster(t, chat(), external.DeepCopy(), pinned.DeepCopy(), stopped.DeepCopy(), paused.DeepCopy()).
+				run(t, "", tc.args...)
 			if got.err == nil || !strings.Contains(got.err.Error(), tc.want) {
 				t.Errorf("want an error with %q, got %v", tc.want, got.err)
 			}
@@ -221,6 +234,84 @@ func TestCreateSaysWhyItWaitedInVain(t *testing.T) {
 	got := c.run(t, "", "create", "new", "--timeout", "20ms")
 	if got.err == nil || !strings.Contains(got.err.Error(), "EdgesNotReady: 0 of 1 edges") {
 		t.Errorf("want an error with reason and message, got %v", got.err)
+	}
+}
+
+func TestCreateSaysWhatHasStalledIt(t *testing.T) {
+	c := newCluster(t)
+	c.operator = func(instance *signalrv1alpha1.SignalRInstance) {
+		for _, condition := range []metav1.Condition{
+			{Type: signalrv1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: signalrv1alpha1.ReasonEdgesNotReady},
+			{
+				Type: signalrv1alpha1.ConditionStalled, Status: metav1.ConditionTrue,
+				Reason: signalrv1alpha1.ReasonNameConflict, Message: "Service new is somebody else's",
+			},
+		} {
+			condition.ObservedGeneration = instance.Generation
+			meta.SetStatusCondition(&instance.Status.Conditions, condition)
+		}
+	}
+	got := c.run(t, "", "create", "new", "--timeout", "20ms")
+	if got.err == nil || !strings.Contains(got.err.Error(), "NameConflict: Service new is somebody else's") {
+		t.Errorf("want an error with the cause, got %v", got.err)
+	}
+}
+
+func TestWhatIsPausedIsSaidToBe(t *testing.T) {
+	paused := chat()
+	paused.Annotations = map[string]string{signalrv1alpha1.PausedAnnotation: "true"}
+	got := newCluster(t, paused).run(t, "", "scale", "chat", "--unit-count", "5")
+	if got.err != nil || !strings.Contains(got.note, "is paused") {
+		t.Errorf("want a note that it is paused, got %q, %v", got.note, got.err)
+	}
+}
+
+func TestCompletion(t *testing.T) {
+	for line, want := range map[string]string{
+		"keys ": "chat\n:4\n", "keys chat ": ":4\n", "create ": ":4\n",
+		"create --sku ":           "Free_F1\nStandard_S1\nPremium_P1\nPremium_P2\n:4\n",
+		"rotate chat --key-type ": "primary\nsecondary\n:4\n",
+	} {
+		t.Run(line, func(t *testing.T) {
+			args := append([]string{cobra.ShellCompRequestCmd}, strings.Split(line, " ")...)
+			if diff := cmp.Diff(want, newCluster(t, chat()).run(t, "", args...).out); diff != "" {
+				t.Errorf("what is offered (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestNamesOfImports(t *testing.T) {
+	const two = `[{"type": "Microsoft.SignalRService/SignalR", "sku": {"name": "Free_F1"}, "name": "Chat"},
+		{"type": "Microsoft.SignalRService/SignalR", "sku": {"name": "Free_F1"}, "name": "CHAT"}]`
+	c := newCluster(t)
+	got := c.run(t, two, "az-import")
+	for _, want := range []string{
+		"note: chat: Azure calls it Chat,", "note: chat: Azure calls it CHAT,",
+		"note: chat: an instance before it has the same name",
+	} {
+		if !strings.Contains(got.note, want) {
+			t.Errorf("want %q, got %q, %v", want, got.note, got.err)
+		}
+	}
+	got = c.run(t, two, "az-import", "--name", "west,north", "--strict")
+	if got.err != nil || got.note != "" || !strings.Contains(got.out, "name: west\n") ||
+		!strings.Contains(got.out, "name: north\n") {
+		t.Errorf("want west and north, and nothing to say, got %s%s, %v", got.out, got.note, got.err)
+	}
+	got = c.run(t, two, "az-import", "--name", "west")
+	if got.err == nil || !strings.Contains(got.err.Error(), "2 instances") {
+		t.Errorf("one name is for one, got %v", got.err)
+	}
+}
+
+func TestKeysOfASecretWithoutConnectionStrings(t *testing.T) {
+	secret := keysOfChat()
+	delete(secret.Data, "primaryConnectionString")
+	delete(secret.Data, "secondaryConnectionString")
+	got := newCluster(t, chat(), secret).run(t, "", "keys", "chat")
+	if got.err != nil || strings.Contains(got.out, "ConnectionString") {
+		t.Errorf("want the keys alone, got %s, %v", got.out, got.err)
 	}
 }
 

@@ -16,6 +16,7 @@ type creation struct {
 	target
 	waiting
 	sku, mode, location, action string
+	logs                        string
 	origins, tags               []string
 	units                       int32
 	dryRun                      bool
@@ -36,17 +37,22 @@ func newCreate(c *cli) *cobra.Command {
   # the object instead of the deed
   kubectl signalr create chat --sku Premium_P1 --unit-count 50 --dry-run`,
 	}
-	addTarget(cmd, &f.target)
+	c.addTarget(cmd, &f.target)
 	addWaiting(cmd, &f.waiting)
 	flags := cmd.Flags()
 	flags.StringVar(&f.sku, "sku", "Standard_S1", "Size class: Free_F1, Standard_S1, Premium_P1 or Premium_P2")
 	flags.Int32Var(&f.units, "unit-count", 1, "Units: 1,000 connections and 1,000,000 messages a day each")
 	flags.StringVar(&f.mode, "service-mode", "Default", "Who answers clients: Default, Serverless or Classic")
-	flags.StringSliceVar(&f.origins, "allowed-origins", nil, "Origins that browsers may connect from; all by default")
+	flags.StringSliceVarP(&f.origins, "allowed-origins", "a", nil,
+		"Origins that browsers may connect from; all by default")
 	flags.StringSliceVar(&f.tags, "tags", nil, "Annotations of the instance, name=value")
 	flags.StringVarP(&f.location, "location", "l", "", "Accepted for az's sake and ignored: the cluster is the place")
 	flags.StringVar(&f.action, "default-action", "", "Accepted for az's sake and ignored: NetworkPolicies guard instances")
+	flags.StringVar(&f.logs, "enable-message-logs", "", "Accepted for az's sake and ignored: edges log no message")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "Print the object and make nothing")
+	offer(cmd, "sku", sizes...)
+	offer(cmd, "service-mode", modes...)
+	cmd.ValidArgsFunction = cobra.NoFileCompletions // a new name
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return c.create(cmd, &f) }
 	return cmd
 }
@@ -58,6 +64,7 @@ func (c *cli) create(cmd *cobra.Command, f *creation) error {
 	}
 	c.noteGroup(f.group)
 	c.note("location", f.location, "an instance is where its cluster is")
+	c.note("enable-message-logs", f.logs, "edges log to their pods' standard output, and no messages")
 	c.note("default-action", f.action, "see spec.networkPolicy and spec.exposure.loadBalancer.sourceRanges")
 	if f.dryRun {
 		return printObject(c.streams.Out, "yaml", manifest(instance))
@@ -83,6 +90,9 @@ func (f *creation) instance() (*signalrv1alpha1.SignalRInstance, error) {
 	tier, err := azimport.Tier(f.sku)
 	if err != nil {
 		return nil, fmt.Errorf("--sku: %w", err)
+	}
+	if err := checkUnits(f.units); err != nil {
+		return nil, err
 	}
 	mode, err := azimport.ServiceMode(f.mode)
 	if err != nil {

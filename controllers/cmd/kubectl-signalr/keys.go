@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,11 +21,11 @@ const (
 
 func (k *keyType) String() string { return string(*k) }
 
-// Set takes the name of a key.
+// Set takes the name of a key, in whatever case, as az does.
 func (k *keyType) Set(text string) error {
-	switch keyType(text) {
+	switch name := keyType(strings.ToLower(text)); name {
 	case primary, secondary:
-		*k = keyType(text)
+		*k = name
 		return nil
 	default:
 		return fmt.Errorf("%q is not one of primary, secondary", text)
@@ -55,9 +56,11 @@ func newKeys(c *cli) *cobra.Command {
 		Short: "Print the access keys and connection strings",
 		Long:  "Print the access keys and connection strings, as `az signalr key list` does. They are secrets.",
 	}
-	addTarget(cmd, &t)
+	c.addTarget(cmd, &t)
 	cmd.Flags().Var(&only, "key-type", "Print this key alone, and nothing else")
 	cmd.Flags().StringVarP(&output, "output", "o", "json", "Format: json or yaml")
+	offer(cmd, "key-type", keyTypes...)
+	offer(cmd, "output", "json", "yaml")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		secret, err := c.keySecret(cmd.Context(), t)
 		if err != nil {
@@ -69,7 +72,9 @@ func newKeys(c *cli) *cobra.Command {
 		shown := map[string]string{}
 		for _, k := range []keyType{primary, secondary} {
 			for _, field := range []string{k.field("Key"), k.field("ConnectionString")} {
-				shown[field] = string(secret.Data[field])
+				if value, has := secret.Data[field]; has { // a user's Secret may have the keys alone
+					shown[field] = string(value)
+				}
 			}
 		}
 		return printObject(c.streams.Out, output, shown)
@@ -96,8 +101,9 @@ func newConnectionString(c *cli) *cobra.Command {
 			"NAME-keys, where a new key reaches them.",
 		Example: "  export Azure__SignalR__ConnectionString=$(kubectl signalr connection-string chat)",
 	}
-	addTarget(cmd, &t)
+	c.addTarget(cmd, &t)
 	cmd.Flags().Var(&which, "key-type", "The key in it")
+	offer(cmd, "key-type", keyTypes...)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		secret, err := c.keySecret(cmd.Context(), t)
 		if err != nil {
@@ -120,9 +126,10 @@ func newRotate(c *cli) *cobra.Command {
 			"loaded the new one; live connections stay.",
 		Example: "  kubectl signalr rotate chat --key-type secondary",
 	}
-	addTarget(cmd, &t)
+	c.addTarget(cmd, &t)
 	addWaiting(cmd, &w)
 	cmd.Flags().Var(&which, "key-type", "The key to replace (required)")
+	offer(cmd, "key-type", keyTypes...)
 	if err := cmd.MarkFlagRequired("key-type"); err != nil {
 		panic("the flag was added a line above: " + err.Error())
 	}

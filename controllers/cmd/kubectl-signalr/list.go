@@ -22,7 +22,8 @@ func newList(c *cli) *cobra.Command {
 		Args:    cobra.NoArgs,
 	}
 	cmd.Flags().BoolVarP(&all, "all-namespaces", "A", false, "List the instances of all namespaces")
-	cmd.Flags().StringVarP(&output, "output", "o", "", "Format: json, yaml or name; a table by default")
+	cmd.Flags().StringVarP(&output, "output", "o", "", "Format: table, json, yaml or name (default table)")
+	offer(cmd, "output", "table", "json", "yaml", "name")
 	addGroup(cmd, &group)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		c.noteGroup(group)
@@ -45,18 +46,20 @@ func newList(c *cli) *cobra.Command {
 
 func (c *cli) printList(items []signalrv1alpha1.SignalRInstance, output string, all bool, namespace string) error {
 	switch output {
-	case "":
+	case "", "table":
 	case "name":
 		for i := range items {
 			fmt.Fprintf(c.streams.Out, "signalrinstance/%s\n", items[i].Name)
 		}
 		return nil
-	default:
+	case "json", "yaml":
 		for i := range items {
 			items[i].SetGroupVersionKind(signalrv1alpha1.SchemeGroupVersion.WithKind(signalrv1alpha1.Kind))
 			items[i].ManagedFields = nil
 		}
 		return printObject(c.streams.Out, output, map[string]any{"apiVersion": "v1", "kind": "List", "items": items})
+	default:
+		return fmt.Errorf("--output: %q is not one of table, json, yaml, name", output)
 	}
 	if len(items) == 0 {
 		where := "namespace " + namespace

@@ -12,10 +12,12 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -42,7 +44,11 @@ func main() {
 	}
 	c.connect = c.connectCluster
 	c.edges = c.forwardedEdges
-	if err := newRoot(c).ExecuteContext(ctx); err != nil {
+	root := newRoot(c)
+	if filepath.Base(os.Args[0]) == completer {
+		root.SetArgs(append([]string{cobra.ShellCompRequestCmd}, os.Args[1:]...))
+	}
+	if err := root.ExecuteContext(ctx); err != nil {
 		code := exitError
 		if errors.Is(err, errDropped) {
 			code = exitStrict

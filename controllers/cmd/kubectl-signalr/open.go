@@ -28,7 +28,7 @@ func newOpen(c *cli) *cobra.Command {
 			"on a laptop. With a key of the instance in it, the connection string that it prints is theirs.",
 		Example: "  kubectl signalr open chat\n  kubectl signalr open chat --admin   # metrics, health and status",
 	}
-	addTarget(cmd, &f.target)
+	c.addTarget(cmd, &f.target)
 	cmd.Flags().Uint16Var(&f.port, "port", clientPort, "Port of this machine, 0 for any free one")
 	cmd.Flags().StringSliceVar(&f.addresses, "address", []string{"127.0.0.1"}, "Addresses of this machine to listen on")
 	cmd.Flags().BoolVar(&f.admin, "admin", false, "Forward to the admin port: metrics, health and status")

@@ -35,7 +35,7 @@ func newStatus(c *cli) *cobra.Command {
 			"the edges themselves, through forwarded ports, which takes the right to read Secrets and to forward ports.\n" +
 			"Without it the rounded numbers are shown.",
 	}
-	addTarget(cmd, &t)
+	c.addTarget(cmd, &t)
 	cmd.Flags().BoolVar(&rounded, "rounded", false, "Show the rounded numbers, do not ask the edges")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cluster, instance, err := c.find(cmd.Context(), t)
@@ -228,7 +228,8 @@ func (c *cli) printConditions(of *signalrv1alpha1.SignalRInstance) error {
 	rows := make([][]string, 0, len(of.Status.Conditions))
 	for _, condition := range of.Status.Conditions {
 		status := string(condition.Status)
-		if condition.ObservedGeneration != 0 && condition.ObservedGeneration < of.Generation {
+		if status != string(metav1.ConditionUnknown) && condition.ObservedGeneration != 0 &&
+			condition.ObservedGeneration < of.Generation {
 			status = string(metav1.ConditionUnknown) + " (was " + status + ")"
 		}
 		rows = append(rows, []string{

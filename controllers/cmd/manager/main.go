@@ -81,6 +81,9 @@ func list(s string) []string {
 }
 
 func run(s *settings) error {
+	if flag.NArg() > 0 { // and flags after it, which would be silently ignored
+		return fmt.Errorf("%q is no flag", flag.Arg(0))
+	}
 	config, err := ctrl.GetConfig()
 	if err != nil {
 		return fmt.Errorf("find the API server: %w", err)
