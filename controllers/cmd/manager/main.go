@@ -37,7 +37,7 @@ type settings struct {
 	edgeImage, namespaces, adminNamespaces, ownNamespace string
 	metricsAddress, healthAddress, pprofAddress          string
 	logLevel                                             slog.LevelVar
-	elect                                                bool
+	elect, tellVersion                                   bool
 	lease, renew, retry                                  time.Duration
 }
 
@@ -45,6 +45,10 @@ func main() {
 	s := settings{ownNamespace: os.Getenv("POD_NAMESPACE")}
 	s.flags(flag.CommandLine)
 	flag.Parse()
+	if s.tellVersion {
+		fmt.Println("signalr-operator version", version)
+		return
+	}
 	handler := slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: &s.logLevel})
 	ctrl.SetLogger(logr.FromSlogHandler(handler))
 	klog.SetSlogLogger(slog.New(handler)) // client-go's
@@ -69,6 +73,7 @@ func (s *settings) flags(f *flag.FlagSet) {
 	f.StringVar(&s.healthAddress, "health-probe-bind-address", ":8081", "`address` of /healthz and /readyz; 0 for none")
 	f.StringVar(&s.pprofAddress, "pprof-bind-address", "0", "`address` of /debug/pprof/; 0 for none")
 	f.TextVar(&s.logLevel, "log-level", &slog.LevelVar{}, "lowest `level` that is logged: debug, info, warn or error")
+	f.BoolVar(&s.tellVersion, "version", false, "print the version and end")
 	f.BoolVar(&s.elect, "leader-elect", false, "let one of several operators work, the others wait")
 	f.DurationVar(&s.lease, "leader-elect-lease-duration", time.Minute, "how long the others wait for a silent leader")
 	f.DurationVar(&s.renew, "leader-elect-renew-deadline", 40*time.Second, "how long a leader tries to renew its lease")
