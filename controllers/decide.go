@@ -267,7 +267,7 @@ func (d *decision) decideEdges(o *observed) {
 	d.replicas = d.wanted
 	switch {
 	case !w.exists, d.wanted == 0:
-	case d.wanted < w.desired && (o.unreachable() > 0 || w.rolling()):
+	case d.wanted < w.desired && (o.unreachable() > 0 || w.rolling() || w.leaving()):
 		d.replicas = w.desired // blind, or busy: nothing goes in
 	default:
 		d.replicas, d.marks = scaleIn(w.desired, w.replicas, d.wanted, o.edges)

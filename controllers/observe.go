@@ -79,6 +79,9 @@ type workload struct {
 // rolling tells whether pods of an old revision are being replaced, or a new spec has not been looked at yet.
 func (w workload) rolling() bool { return w.exists && (!w.current || w.updated < w.replicas) }
 
+// leaving tells whether there are more pods than there should be: a scale-in that is not through.
+func (w workload) leaving() bool { return w.exists && w.replicas > w.desired }
+
 func (o *observed) key() types.NamespacedName { return client.ObjectKeyFromObject(o.instance) }
 
 func (o *observed) stopped() bool { return o.instance.Spec.State == signalrv1alpha1.StateStopped }

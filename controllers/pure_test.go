@@ -127,6 +127,10 @@ func TestScaleIn(t *testing.T) {
 			current: 2, wanted: 2, edges: []edgeView{edgeOf("a", 5, true, true), edgeOf("b", 1, false, true)},
 			want: 2, wantMarks: map[string]bool{"a": false},
 		},
+		"marks stay until those that bear them are gone": {
+			current: 1, wanted: 1, missing: -1, edges: []edgeView{edgeOf("a", 5, true, true), edgeOf("b", 9, false, true)},
+			want: 1,
+		},
 		"a stop needs no marks": {current: 2, wanted: 0, edges: []edgeView{edgeOf("a", 5, false, true)}, want: 0},
 		"one that goes already does not count": {
 			current: 2, wanted: 1, edges: []edgeView{going, edgeOf("a", 5, false, true), edgeOf("b", 9, false, true)},

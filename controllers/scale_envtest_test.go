@@ -79,6 +79,10 @@ var _ = Describe("scaling", func() {
 		w.reconciled(ctx, "chat")
 		Expect(*w.deployment(ctx, "chat").Spec.Replicas).To(Equal(int32(1)))
 		Expect(w).To(haveEvent("Normal EdgesScaled"))
+		w.poll(ctx, "chat") // before any other controller has seen it
+		for _, p := range w.pods(ctx, "chat") {
+			Expect(marked(&p)).To(Equal(p.Name != kept), "%s: the ReplicaSet controller goes by the marks", p.Name)
+		}
 
 		pods := w.pods(ctx, "chat")
 		for i := range pods { // the drain takes a while
