@@ -303,12 +303,15 @@ func (r *Reconciler) observeEdges(ctx context.Context, o *observed) error {
 		if p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed {
 			continue
 		}
-		if p.DeletionTimestamp != nil {
-			o.workload.draining++
-		}
 		pods = append(pods, p)
 	}
-	o.edges = r.poller.read(ctx, o.key(), o.token, o.configHash, pods)
+	o.edges = slices.DeleteFunc(r.poller.read(ctx, o.key(), o.token, o.configHash, pods),
+		func(e edgeView) bool { return e.lost(o.now.Time) })
+	for _, e := range o.edges {
+		if e.pod.DeletionTimestamp != nil {
+			o.workload.draining++
+		}
+	}
 	return nil
 }
 
@@ -320,11 +323,11 @@ func (o *observed) edgeFile() []byte {
 	return o.edgeSecret.secret.Data[resources.ConfigFile]
 }
 
-// unreachable counts the edges that do not answer: those that are ready, and those that have answered before.
+// unreachable counts the edges that do not answer.
 func (o *observed) unreachable() int {
 	n := 0
 	for _, e := range o.edges {
-		if !e.fresh && e.pod.DeletionTimestamp == nil && (e.known || podReady(e.pod)) {
+		if e.begun() && !e.fresh {
 			n++
 		}
 	}

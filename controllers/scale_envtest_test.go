@@ -170,6 +170,29 @@ var _ = Describe("scaling", func() {
 		Expect(w.settle(ctx, "chat").Status.Edge.Replicas).To(Equal(int32(1)))
 	})
 
+	It("does not count the clients of an edge whose machine is dead", func(ctx SpecContext) {
+		w.several(ctx, build.Instance("chat").Units(20))
+		w.edges.each(func(e *playedEdge) { e.status.Connections.Client = 9000 })
+		w.poll(ctx, "chat")
+		dead := w.pods(ctx, "chat")[1]
+		dead.Finalizers = []string{"example.com/nobody-tells-the-kubelet"}
+		Expect(admin.Update(ctx, &dead)).To(Succeed())
+		Expect(admin.Delete(ctx, &dead)).To(Succeed())
+		w.edges.at(dead.Status.PodIP).be(func(e *playedEdge) { e.silent = true })
+		w.startPod(ctx, "chat", w.deployment(ctx, "chat"), "another")
+		if now := time.Now(); now.After(w.clock.Now()) { // the API server's clock says when a pod should be gone
+			w.clock.SetTime(now)
+		}
+		w.clock.Step(time.Hour)
+		in := w.poll(ctx, "chat")
+		Expect(in.Status.Usage.Connections).To(Equal(int64(9000)))
+		Expect(in).To(haveCondition("Reconciling", "", ""))
+		Expect(in).To(haveCondition("QuotaHealthy", "True", "WithinQuota"))
+		dead = *w.pod(ctx, dead.Name)
+		dead.Finalizers = nil
+		Expect(admin.Update(ctx, &dead)).To(Succeed())
+	})
+
 	Describe("by itself", func() {
 		auto := func() *build.InstanceBuilder { return build.Instance("chat").Units(2).Autoscale(6) }
 		clients := func(n int64) {

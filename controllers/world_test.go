@@ -258,6 +258,14 @@ func (w *world) pods(ctx context.Context, name string) []corev1.Pod {
 	return list.Items
 }
 
+// pod returns a pod.
+func (w *world) pod(ctx context.Context, name string) *corev1.Pod {
+	GinkgoHelper()
+	var p corev1.Pod
+	w.read1(ctx, name, &p)
+	return &p
+}
+
 // rollOut does what the Deployment controller and the kubelets do: as many ready pods of the newest template as the
 // Deployment asks for, those with the lowest deletion cost leaving first, and its status.
 func (w *world) rollOut(ctx context.Context, name string) {
