@@ -237,5 +237,8 @@ func (r *Reconciler) patchPod(ctx context.Context, pod *corev1.Pod, annotations 
 	if client.IgnoreNotFound(err) == nil {
 		return nil // gone meanwhile
 	}
-	return classify("an edge pod", err)
+	if err = classify("an edge pod", err); asTerminal(err) != nil {
+		asTerminal(err).message = strings.ReplaceAll(asTerminal(err).message, pod.Name, "…")
+	}
+	return err
 }

@@ -37,6 +37,7 @@ var failures = map[string]struct {
 	"500":              {apierrors.NewInternalError(errors.New("etcd is away")), 0},
 	"504":              {apierrors.NewServerTimeout(someResource, "patch", 3), 3 * time.Second},
 	"a cut connection": {context.DeadlineExceeded, 0},
+	"403 of a webhook": {apierrors.NewForbidden(someResource, "x", errors.New("a webhook denied the request")), 0},
 	"403 of RBAC":      {apierrors.NewForbidden(someResource, "x", errors.New("cannot patch resource")), 0},
 }
 

@@ -261,15 +261,16 @@ func replicaTrouble(d *appsv1.Deployment) error {
 		return nil
 	}
 	for _, c := range d.Status.Conditions {
-		_, why, forbidden := strings.Cut(c.Message, " is forbidden: ")
-		switch {
-		case c.Type != appsv1.DeploymentReplicaFailure || c.Status != corev1.ConditionTrue || !forbidden:
-		case strings.Contains(why, "no PriorityClass"):
-			return stalled(signalrv1alpha1.ReasonInvalidReference, "spec.edge.pod.priorityClassName: %s", why)
-		default:
-			return stalled(signalrv1alpha1.ReasonQuotaForbidden,
-				"edge pods are refused by a ResourceQuota or an admission policy of the namespace: %s", withoutUse(why))
+		if c.Type != appsv1.DeploymentReplicaFailure || c.Status != corev1.ConditionTrue ||
+			!strings.Contains(c.Message, " is forbidden: ") && !isRefusal(c.Message) { // anything else may pass
+			continue
 		}
+		why := withoutPods(refusal(c.Message), d.Name)
+		if strings.Contains(why, "no PriorityClass") {
+			return stalled(signalrv1alpha1.ReasonInvalidReference, "spec.edge.pod.priorityClassName: %s", why)
+		}
+		return stalled(signalrv1alpha1.ReasonQuotaForbidden,
+			"edge pods are refused by a ResourceQuota or an admission policy of the namespace: %s", why)
 	}
 	return nil
 }
