@@ -299,6 +299,14 @@ var _ = Describe("conditions", func() {
 			Expect(admin.Status().Update(ctx, &pod)).To(Succeed())
 			Expect(w.poll(ctx, "chat")).To(haveCondition("Stalled", "True", "ImagePull"))
 			Expect(w).To(haveEvent("Warning ImagePull"))
+			w.events.clear()
+			for _, reason := range []string{"ErrImagePull", "ImagePullBackOff"} { // as it tries again
+				pod = w.pods(ctx, "chat")[0]
+				pod.Status.ContainerStatuses[0].State.Waiting.Reason = reason
+				Expect(admin.Status().Update(ctx, &pod)).To(Succeed())
+				Expect(w.poll(ctx, "chat")).To(haveCondition("Stalled", "True", "ImagePull"))
+			}
+			Expect(w.events.list()).To(BeEmpty())
 		})
 
 		It("is InvalidReference when the API server finds a child invalid, with the field", func(ctx SpecContext) {

@@ -99,7 +99,7 @@ func (r *Reconciler) decide(ctx context.Context, o *observed) (*decision, error)
 	d.awaitEdges(o)
 	d.decideEndpoint(o)
 	for _, err := range []error{
-		imageTrouble(o.edges), replicaTrouble(o.deployment), certificateTrouble(o), d.scheduleTrouble(),
+		imageTrouble(o), replicaTrouble(o.deployment), certificateTrouble(o), d.scheduleTrouble(),
 	} {
 		if err != nil {
 			d.problems = append(d.problems, err)

@@ -239,11 +239,17 @@ func (r *Reconciler) beingUpgraded(in *signalrv1alpha1.SignalRInstance) bool {
 		in.Status.Edge.Image == r.EdgeImage && c != nil && c.Reason == signalrv1alpha1.ReasonRollingOut
 }
 
-// imageTrouble returns why the image of the edges cannot be pulled, as a kubelet has told.
-func imageTrouble(edges []edgeView) error {
-	for _, e := range edges {
+// imageTrouble returns why the image of the edges cannot be pulled, as a kubelet has told. While there is trouble,
+// another try that fails is no end of it: kubelets change between the two for ever.
+func imageTrouble(o *observed) error {
+	signs := pullTroubles
+	was := meta.FindStatusCondition(o.instance.Status.Conditions, signalrv1alpha1.ConditionStalled)
+	if was != nil && was.Reason == signalrv1alpha1.ReasonImagePull {
+		signs = append(slices.Clone(signs), "ErrImagePull")
+	}
+	for _, e := range o.edges {
 		for _, c := range e.pod.Status.ContainerStatuses {
-			if c.State.Waiting != nil && slices.Contains(pullTroubles, c.State.Waiting.Reason) {
+			if c.State.Waiting != nil && slices.Contains(signs, c.State.Waiting.Reason) {
 				return stalled(signalrv1alpha1.ReasonImagePull,
 					"the image %s cannot be pulled: see spec.edge.image and spec.edge.pod.imagePullSecrets", c.Image)
 			}
