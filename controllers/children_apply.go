@@ -73,13 +73,12 @@ func (r *Reconciler) applyKeys(ctx context.Context, o *observed, d *decision) er
 	for _, rotated := range d.keys.rotated {
 		r.Metrics.rotations.WithLabelValues(rotated.trigger).Inc()
 	}
-	own := resources.KeysSecret(d.input)
-	if own == nil {
-		return nil
+	if own := resources.KeysSecret(d.input); own != nil {
+		if err := r.applySecret(ctx, o, d, own, o.ownSecret); err != nil {
+			return err
+		}
 	}
-	if err := r.applySecret(ctx, o, d, own, o.ownSecret); err != nil {
-		return err
-	}
+	d.keysShown = true
 	if d.keys.restored == restoredKeys {
 		d.done = append(d.done, secretRestored())
 	}

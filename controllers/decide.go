@@ -29,8 +29,10 @@ type decision struct {
 	keys       keysPlan
 	keysSecret string
 	loadedAll  bool
-	// keysWritten tells that the edges' Secret holds them.
-	keysWritten bool
+	// keysWritten tells that the edges' Secret holds them, keysShown that users can read them too.
+	keysWritten, keysShown bool
+	// deployed tells that the edges' Deployment is as decided.
+	deployed bool
 
 	use     use
 	scaling autoscale.Decision
@@ -135,7 +137,8 @@ func (r *Reconciler) decideKeys(o *observed, d *decision) (err error) {
 	d.keys, err = planKeys(keysInput{
 		now: o.now.Time, spec: &o.instance.Spec.Auth.AccessKeys, config: o.config,
 		edge: o.edgeKeys(), own: o.ownKeys(), user: o.userSecret.secret, remembered: o.memory.keys,
-		loaded: o.current != nil && (len(o.edges) == 0 || o.loaded(o.current)), random: r.Random,
+		created: o.instance.Status.ObservedGeneration == 0,
+		loaded:  o.current != nil && o.loaded(o.current), random: r.Random,
 	})
 	if err != nil {
 		return err
@@ -146,7 +149,7 @@ func (r *Reconciler) decideKeys(o *observed, d *decision) (err error) {
 	if d.keys.scheduleProblem != "" {
 		d.problems = append(d.problems, stalled(signalrv1alpha1.ReasonInvalidReference, "%s", d.keys.scheduleProblem))
 	}
-	if d.keys.invalidReference {
+	if d.keys.invalidReference || d.keys.problem != "" && !d.keys.state.valid() {
 		d.problems = append(d.problems, stalled(signalrv1alpha1.ReasonInvalidReference, "%s", d.keys.problem))
 	}
 	return nil

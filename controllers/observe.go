@@ -334,11 +334,16 @@ func (o *observed) unreachable() int {
 	return n
 }
 
+// idle tells that no edge runs.
+func (o *observed) idle() bool {
+	return !slices.ContainsFunc(o.edges, func(e edgeView) bool { return e.begun() })
+}
+
 // clockSlack is how far an edge's clock may be off when a key ends: for so long it does not matter whether it is there.
 const clockSlack = time.Minute
 
-// loaded tells whether every edge has exactly the keys of a state, and there is one. An edge that is being started does
-// not count yet: it begins with the newest keys.
+// loaded tells whether every edge that runs has exactly the keys of a state. One that is being started does not count
+// yet: it begins with the newest keys.
 func (o *observed) loaded(s *keyState) bool {
 	must, may := map[config.StatusKey]bool{}, map[config.StatusKey]bool{}
 	for _, k := range s.keys() {
@@ -349,17 +354,9 @@ func (o *observed) loaded(s *keyState) bool {
 			may[shown] = true
 		}
 	}
-	n := 0
-	for _, e := range o.edges {
-		if e.pod.DeletionTimestamp != nil || !e.known && !podReady(e.pod) {
-			continue
-		}
-		if !e.known || !hasKeys(e.status.Keys, must, may) {
-			return false
-		}
-		n++
-	}
-	return n > 0
+	return !slices.ContainsFunc(o.edges, func(e edgeView) bool {
+		return e.begun() && (!e.known || !hasKeys(e.status.Keys, must, may))
+	})
 }
 
 // hasKeys tells whether an edge has all keys that it must have, and none but those that it may.
