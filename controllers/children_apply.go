@@ -88,11 +88,31 @@ func (r *Reconciler) applyKeys(ctx context.Context, o *observed, d *decision) er
 // applySecret writes one of our Secrets, if it is still what was read: keys are never overwritten unseen.
 func (r *Reconciler) applySecret(ctx context.Context, o *observed, d *decision, s *corev1.Secret, v secretView) error {
 	s.Labels[signalrv1alpha1.WatchLabel] = "true"
+	if v.secret == nil && s.Name == resources.EdgeSecretName(o.instance.Name) {
+		var err error
+		if v.secret, err = r.makeEmpty(ctx, s); err != nil {
+			return err
+		}
+	}
 	var live metav1.Object
 	if v.secret != nil {
 		live, s.ResourceVersion = v.secret, v.secret.ResourceVersion
 	}
 	return r.claim(o, d, secretGVK.Kind, s.Name, live, func() error { return r.applier.apply(ctx, s, live) })
+}
+
+// makeEmpty makes a Secret that is not there, without anything in it. An apply cannot say that there must be none: of
+// two operators that both believe they lead, one would overwrite the keys which the other has just made. What is empty
+// is then filled as it was seen.
+func (r *Reconciler) makeEmpty(ctx context.Context, s *corev1.Secret) (*corev1.Secret, error) {
+	empty := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Name: s.Name, OwnerReferences: s.OwnerReferences},
+		Type:       s.Type,
+	}
+	if err := r.Create(ctx, empty, client.FieldOwner(FieldOwner)); err != nil {
+		return nil, classify(describe(secretGVK.Kind, s.Name), err)
+	}
+	return empty, nil
 }
 
 // build returns the children that should exist but the key Secrets, in the order in which they are applied.

@@ -35,7 +35,7 @@ import (
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=ingresses,verbs=create;delete;get;list;patch;watch
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=networkpolicies,verbs=create;delete;get;list;patch;watch
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=create;delete;get;list;patch;watch
-// +kubebuilder:rbac:groups=signalr-operator.io,resources=signalrinstances,verbs=list;watch
+// +kubebuilder:rbac:groups=signalr-operator.io,resources=signalrinstances,verbs=get;list;watch
 // +kubebuilder:rbac:groups=signalr-operator.io,resources=signalrinstances/finalizers,verbs=update
 // +kubebuilder:rbac:groups=signalr-operator.io,resources=signalrinstances/status,verbs=patch
 // +kubebuilder:rbac:groups="",namespace=signalr-operator,resources=events,verbs=create

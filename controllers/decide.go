@@ -14,9 +14,11 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signalrv1alpha1 "github.com/signalr-operator/signalr-operator/api/v1alpha1"
 	"github.com/signalr-operator/signalr-operator/controllers/autoscale"
@@ -72,14 +74,14 @@ type decision struct {
 	next time.Time
 }
 
-// decide says what should be. It reads nothing that is not in o but the list of instances, for upgrades by policy; and
-// it changes nothing but the memory of the instance.
+// decide says what should be. It reads nothing that is not in o but the list of instances, for upgrades by policy, and
+// the instance once more before a key is replaced; and it changes nothing but the memory of the instance.
 func (r *Reconciler) decide(ctx context.Context, o *observed) (*decision, error) {
 	d := &decision{keysSecret: resources.KeysSecretName(o.instance.Name)}
 	if ref := o.instance.Spec.Auth.AccessKeys.ExistingSecretRef; ref != nil {
 		d.keysSecret = ref.Name
 	}
-	if err := r.decideKeys(o, d); err != nil {
+	if err := r.decideKeys(ctx, o, d); err != nil {
 		return nil, err
 	}
 	d.learnCapabilities(o)
@@ -133,7 +135,7 @@ func (d *decision) again(at time.Time) {
 	}
 }
 
-func (r *Reconciler) decideKeys(o *observed, d *decision) (err error) {
+func (r *Reconciler) decideKeys(ctx context.Context, o *observed, d *decision) (err error) {
 	d.keys, err = planKeys(keysInput{
 		now: o.now.Time, spec: &o.instance.Spec.Auth.AccessKeys, config: o.config,
 		edge: o.edgeKeys(), own: o.ownKeys(), user: o.userSecret.secret, remembered: o.memory.keys,
@@ -143,6 +145,11 @@ func (r *Reconciler) decideKeys(o *observed, d *decision) (err error) {
 	if err != nil {
 		return err
 	}
+	if len(d.keys.rotated) > 0 {
+		if err := r.confirm(ctx, o.instance); err != nil {
+			return err
+		}
+	}
 	d.loadedAll = o.loaded(&d.keys.state)
 	d.keyEvents = keyEvents(&d.keys, d.keysSecret)
 	d.again(d.keys.next)
@@ -151,6 +158,21 @@ func (r *Reconciler) decideKeys(o *observed, d *decision) (err error) {
 	}
 	if d.keys.invalidReference || d.keys.problem != "" && !d.keys.state.valid() {
 		d.problems = append(d.problems, stalled(signalrv1alpha1.ReasonInvalidReference, "%s", d.keys.problem))
+	}
+	return nil
+}
+
+// confirm asks the API server itself whether an instance is as it was read. A cache may begin with what was so a while
+// ago, and an old nonce is a changed one: a key that is in use would be refused at once.
+func (r *Reconciler) confirm(ctx context.Context, instance *signalrv1alpha1.SignalRInstance) error {
+	live := &metav1.PartialObjectMetadata{}
+	live.SetGroupVersionKind(signalrv1alpha1.SchemeGroupVersion.WithKind(signalrv1alpha1.Kind))
+	err := r.Live.Get(ctx, client.ObjectKeyFromObject(instance), live)
+	switch {
+	case client.IgnoreNotFound(err) != nil:
+		return fmt.Errorf("read the instance: %w", err)
+	case err != nil || live.ResourceVersion != instance.ResourceVersion:
+		return waitFor(conflictRetry, "the instance was changed by somebody else at the same time")
 	}
 	return nil
 }

@@ -218,8 +218,12 @@ func (r *Reconciler) certificateMissing(ctx context.Context, o *observed) (bool,
 	return false, fmt.Errorf("read metadata of Secret %s: %w", tls.SecretName, err)
 }
 
-// edgeKeys and ownKeys return our two Secrets as far as keys may be taken from them, else nil.
+// edgeKeys and ownKeys return our two Secrets as far as keys may be taken from them, else nil. One that was made and
+// never filled, see makeEmpty, has no labels yet.
 func (o *observed) edgeKeys() *corev1.Secret {
+	if s := o.edgeSecret.secret; s != nil && len(s.Data) == 0 && len(s.Labels) == 0 {
+		return nil
+	}
 	return o.trusted(o.edgeSecret.secret, resources.ConfigFile)
 }
 

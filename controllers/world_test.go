@@ -116,6 +116,12 @@ func (w *world) cached() client.Client {
 			o.FieldSelector = nil // an index of the cache, which the API server does not know
 			return admin.List(ctx, l, o)
 		},
+		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+			if w.write != nil && w.write.Create != nil {
+				return w.write.Create(ctx, c, o, opts...)
+			}
+			return c.Create(ctx, o, opts...)
+		},
 		Apply: func(ctx context.Context, c client.WithWatch, o runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
 			if w.write != nil && w.write.Apply != nil {
 				return w.write.Apply(ctx, c, o, opts...)
