@@ -41,7 +41,7 @@ func (r *Reconciler) apply(ctx context.Context, o *observed, d *decision) error 
 		if err != nil {
 			errs = append(errs, err)
 		} else if id.GroupKind == deploymentGVK.GroupKind() {
-			d.done = append(d.done, d.edgeEvents...)
+			d.done, d.deployed = append(d.done, d.edgeEvents...), true
 		}
 	}
 	errs = append(errs, r.removeRest(ctx, o, desired), r.patchPods(ctx, o, d))

@@ -220,7 +220,7 @@ func (r *Reconciler) admitUpgrade(ctx context.Context, o *observed) (bool, error
 		busy[k] = true
 	}
 	for i := range all.Items {
-		if in := &all.Items[i]; r.beingUpgraded(in) {
+		if in := &all.Items[i]; r.beingUpgraded(in) && lookedAfter(in) {
 			busy[client.ObjectKeyFromObject(in)] = true
 		}
 	}
@@ -232,11 +232,18 @@ func (r *Reconciler) admitUpgrade(ctx context.Context, o *observed) (bool, error
 	return true, nil
 }
 
-// beingUpgraded tells whether the status of an instance shows an upgrade under way.
+// lookedAfter tells whether the status of an instance will change when an upgrade is through.
+func lookedAfter(in *signalrv1alpha1.SignalRInstance) bool {
+	return in.DeletionTimestamp.IsZero() && in.Annotations[signalrv1alpha1.PausedAnnotation] != "true"
+}
+
+// beingUpgraded tells whether the status of an instance shows an upgrade under way, one that has got stuck included.
 func (r *Reconciler) beingUpgraded(in *signalrv1alpha1.SignalRInstance) bool {
 	c := meta.FindStatusCondition(in.Status.Conditions, signalrv1alpha1.ConditionReconciling)
+	edges := in.Status.Edge
 	return in.Spec.Edge.UpgradePolicy == signalrv1alpha1.UpgradePolicyAutomatic && in.Spec.Edge.Image == "" &&
-		in.Status.Edge.Image == r.EdgeImage && c != nil && c.Reason == signalrv1alpha1.ReasonRollingOut
+		edges.Image == r.EdgeImage &&
+		(edges.Updated < edges.Replicas || c != nil && c.Reason == signalrv1alpha1.ReasonRollingOut)
 }
 
 // imageTrouble returns why the image of the edges cannot be pulled, as a kubelet has told. While there is trouble,

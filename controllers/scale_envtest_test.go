@@ -265,6 +265,18 @@ var _ = Describe("scaling", func() {
 			Expect(in).To(haveCondition("ScalingLimited", "True", "AtMaxUnits"))
 		})
 
+		It("waits a whole window after a pause, as it does after a restart", func(ctx SpecContext) {
+			w.running(ctx, auto())
+			clients(2800)
+			Expect(w.poll(ctx, "chat").Status.Units.Effective).To(Equal(int32(4)))
+			w.annotate(ctx, "chat", signalrv1alpha1.PausedAnnotation, "true")
+			w.reconciled(ctx, "chat")
+			w.clock.Step(2 * time.Hour)
+			clients(100)
+			w.annotate(ctx, "chat", signalrv1alpha1.PausedAnnotation, "false")
+			Expect(w.poll(ctx, "chat").Status.Units.Effective).To(Equal(int32(4)))
+		})
+
 		It("rests while the instance is stopped", func(ctx SpecContext) {
 			w.running(ctx, auto())
 			w.change(ctx, "chat", func(in *signalrv1alpha1.SignalRInstance) { in.Spec.State = signalrv1alpha1.StateStopped })
