@@ -321,7 +321,7 @@ func (r *Reconciler) inputFor(o *observed, d *decision) resources.Input {
 		instance.Spec.ServiceMode = d.serveOn
 	}
 	in := resources.Input{
-		Instance: instance, Units: d.units.Effective, Replicas: d.replicas,
+		Instance: instance, Units: d.units.Effective, Replicas: d.replicas, Draining: o.stopped() && len(o.edges) > 0,
 		Capabilities: o.memory.capabilities, ConfigVersion: o.memory.configVersion,
 		Kinds: resources.Kinds{
 			HTTPRoute: o.installed[httpRouteGVK], Certificate: o.installed[certificateGVK],
