@@ -101,14 +101,13 @@ func (r *Reconciler) applySecret(ctx context.Context, o *observed, d *decision, 
 	return r.claim(o, d, secretGVK.Kind, s.Name, live, func() error { return r.applier.apply(ctx, s, live) })
 }
 
-// makeEmpty makes a Secret that is not there, without anything in it. An apply cannot say that there must be none: of
-// two operators that both believe they lead, one would overwrite the keys which the other has just made. What is empty
-// is then filled as it was seen.
+// makeEmpty makes a Secret that is not there, with its labels, which a policy may ask for, and nothing in it. An apply
+// cannot say that there must be none: of two operators that both believe they lead, one would overwrite the keys which
+// the other has just made. What is empty is then filled as it was seen.
 func (r *Reconciler) makeEmpty(ctx context.Context, s *corev1.Secret) (*corev1.Secret, error) {
-	empty := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Name: s.Name, OwnerReferences: s.OwnerReferences},
-		Type:       s.Type,
-	}
+	empty := &corev1.Secret{Type: s.Type, ObjectMeta: metav1.ObjectMeta{
+		Namespace: s.Namespace, Name: s.Name, OwnerReferences: s.OwnerReferences, Labels: s.Labels,
+	}}
 	if err := r.Create(ctx, empty, client.FieldOwner(FieldOwner)); err != nil {
 		return nil, classify(describe(secretGVK.Kind, s.Name), err)
 	}

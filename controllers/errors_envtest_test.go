@@ -206,6 +206,7 @@ var _ = Describe("when the API server fails", func() {
 				return &interceptor.Funcs{Create: func(
 					ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption,
 				) error {
+					Expect(o.GetLabels()).To(HaveKeyWithValue(resources.LabelInstance, "chat-0"), "a policy may ask for it")
 					second()
 					return c.Create(ctx, o, opts...)
 				}}

@@ -219,10 +219,12 @@ func (r *Reconciler) certificateMissing(ctx context.Context, o *observed) (bool,
 }
 
 // edgeKeys and ownKeys return our two Secrets as far as keys may be taken from them, else nil. One that was made and
-// never filled, see makeEmpty, has no labels yet.
+// never filled, see makeEmpty, has not those annotations that every other has.
 func (o *observed) edgeKeys() *corev1.Secret {
-	if s := o.edgeSecret.secret; s != nil && len(s.Data) == 0 && len(s.Labels) == 0 {
-		return nil
+	if s := o.edgeSecret.secret; s != nil && len(s.Data) == 0 {
+		if _, filled := s.Annotations[primaryNonceAnnotation]; !filled {
+			return nil
+		}
 	}
 	return o.trusted(o.edgeSecret.secret, resources.ConfigFile)
 }
