@@ -73,7 +73,7 @@ var _ = Describe("edge pods", func() {
 	)
 
 	It("that a webhook refuses are QuotaForbidden, without the names of pods that never were", func(ctx SpecContext) {
-		const message = "admission webhook %q denied the request: \n\nresource Pod/default/%s was blocked\n\nlimits:\n  no cpu"
+		const message = "admission webhook %q denied the request: \n\nresource Pod/a/%s was blocked\n\nlimits:\n  no cpu"
 		in := refused(ctx, fmt.Sprintf(message, "policy.example.com", "chat-edge-5d4f9c77b8-x7k2p"))
 		Expect(in).To(haveCondition("Stalled", "True", "QuotaForbidden"))
 		Expect(fmt.Sprint(in.Status.Conditions)).To(ContainSubstring("was blocked limits: no cpu"))
