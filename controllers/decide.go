@@ -15,7 +15,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -432,51 +431,6 @@ func (d *decision) awaitEdges(o *observed) {
 	}
 }
 
-// decideEndpoint says whether the endpoint can be used: whether those that give addresses and certificates have.
-func (d *decision) decideEndpoint(o *observed) {
-	e := o.instance.Spec.Exposure
-	name := o.instance.Name
-	switch e.Type {
-	case signalrv1alpha1.ExposureLoadBalancer:
-		if d.input.PublicAddress == "" {
-			d.endpointPending = "the load balancer has no address yet"
-		}
-	case signalrv1alpha1.ExposureNodePort:
-		if d.input.NodePort == 0 {
-			d.endpointPending = "the Service has no node port yet"
-		}
-	case signalrv1alpha1.ExposureGateway:
-		switch route, ok := o.child(httpRouteGVK, name).(*unstructured.Unstructured); {
-		case !o.installed[httpRouteGVK]:
-			d.endpointPending = "spec.exposure.type: the kind HTTPRoute of the Gateway API is not installed"
-		case !ok || !routeAccepted(route):
-			d.endpointPending = "no Gateway of spec.exposure.gateway.parentRefs has accepted the route yet"
-		}
-	case signalrv1alpha1.ExposureNone, signalrv1alpha1.ExposureIngress:
-	}
-	pending := o.awaitedCertificate()
-	d.endpointPending = cmp.Or(d.endpointPending, pending)
-	if e.TLS != nil && e.TLS.Termination == signalrv1alpha1.TLSTerminationEdge {
-		d.certificatePending = pending
-	}
-}
-
-// awaitedCertificate says why the certificate of an issuer is not there yet, nothing when it is or none is asked for.
-func (o *observed) awaitedCertificate() string {
-	tls := o.instance.Spec.Exposure.TLS
-	if tls == nil || tls.IssuerRef == nil {
-		return ""
-	}
-	name := resources.CertificateName(o.instance.Name)
-	switch certificate, ok := o.child(certificateGVK, name).(*unstructured.Unstructured); {
-	case !o.installed[certificateGVK]:
-		return "spec.exposure.tls.issuerRef: the kind Certificate of cert-manager is not installed"
-	case !ok || !conditionTrue(certificate.Object, "Ready", "status", "conditions"):
-		return "the certificate of spec.exposure.tls.issuerRef is not issued yet"
-	}
-	return ""
-}
-
 // child returns a live child, nil when it does not exist. What is in its place and not the instance's says nothing.
 func (o *observed) child(gvk schema.GroupVersionKind, name string) any {
 	live, ok := o.children[childID{gvk.GroupKind(), types.NamespacedName{Namespace: o.instance.Namespace, Name: name}}]
@@ -484,24 +438,6 @@ func (o *observed) child(gvk schema.GroupVersionKind, name string) any {
 		return nil
 	}
 	return live
-}
-
-// routeAccepted tells whether any parent has accepted a route.
-func routeAccepted(route *unstructured.Unstructured) bool {
-	parents, _, _ := unstructured.NestedSlice(route.Object, "status", "parents")
-	return slices.ContainsFunc(parents, func(p any) bool {
-		parent, ok := p.(map[string]any)
-		return ok && conditionTrue(parent, "Accepted", "conditions")
-	})
-}
-
-// conditionTrue tells whether the list of conditions at path has one of a type that is True.
-func conditionTrue(in map[string]any, conditionType string, path ...string) bool {
-	conditions, _, _ := unstructured.NestedSlice(in, path...)
-	return slices.ContainsFunc(conditions, func(c any) bool {
-		condition, ok := c.(map[string]any)
-		return ok && condition["type"] == conditionType && condition["status"] == "True"
-	})
 }
 
 // backplaneReady returns how many nodes of the managed backplane are ready.
