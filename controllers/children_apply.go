@@ -41,7 +41,7 @@ func (r *Reconciler) apply(ctx context.Context, o *observed, d *decision) error 
 		if err != nil {
 			errs = append(errs, err)
 		} else if id.GroupKind == deploymentGVK.GroupKind() {
-			d.done = append(d.done, d.edgeEvents...)
+			d.done, d.deployed = append(d.done, d.edgeEvents...), true
 		}
 	}
 	errs = append(errs, r.removeRest(ctx, o, desired), r.patchPods(ctx, o, d))
@@ -73,13 +73,12 @@ func (r *Reconciler) applyKeys(ctx context.Context, o *observed, d *decision) er
 	for _, rotated := range d.keys.rotated {
 		r.Metrics.rotations.WithLabelValues(rotated.trigger).Inc()
 	}
-	own := resources.KeysSecret(d.input)
-	if own == nil {
-		return nil
+	if own := resources.KeysSecret(d.input); own != nil {
+		if err := r.applySecret(ctx, o, d, own, o.ownSecret); err != nil {
+			return err
+		}
 	}
-	if err := r.applySecret(ctx, o, d, own, o.ownSecret); err != nil {
-		return err
-	}
+	d.keysShown = true
 	if d.keys.restored == restoredKeys {
 		d.done = append(d.done, secretRestored())
 	}
@@ -89,11 +88,30 @@ func (r *Reconciler) applyKeys(ctx context.Context, o *observed, d *decision) er
 // applySecret writes one of our Secrets, if it is still what was read: keys are never overwritten unseen.
 func (r *Reconciler) applySecret(ctx context.Context, o *observed, d *decision, s *corev1.Secret, v secretView) error {
 	s.Labels[signalrv1alpha1.WatchLabel] = "true"
+	if v.secret == nil && s.Name == resources.EdgeSecretName(o.instance.Name) {
+		var err error
+		if v.secret, err = r.makeEmpty(ctx, s); err != nil {
+			return err
+		}
+	}
 	var live metav1.Object
 	if v.secret != nil {
 		live, s.ResourceVersion = v.secret, v.secret.ResourceVersion
 	}
 	return r.claim(o, d, secretGVK.Kind, s.Name, live, func() error { return r.applier.apply(ctx, s, live) })
+}
+
+// makeEmpty makes a Secret that is not there, with its labels, which a policy may ask for, and nothing in it. An apply
+// cannot say that there must be none: of two operators that both believe they lead, one would overwrite the keys which
+// the other has just made. What is empty is then filled as it was seen.
+func (r *Reconciler) makeEmpty(ctx context.Context, s *corev1.Secret) (*corev1.Secret, error) {
+	empty := &corev1.Secret{Type: s.Type, ObjectMeta: metav1.ObjectMeta{
+		Namespace: s.Namespace, Name: s.Name, OwnerReferences: s.OwnerReferences, Labels: s.Labels,
+	}}
+	if err := r.Create(ctx, empty, client.FieldOwner(FieldOwner)); err != nil {
+		return nil, classify(describe(secretGVK.Kind, s.Name), err)
+	}
+	return empty, nil
 }
 
 // build returns the children that should exist but the key Secrets, in the order in which they are applied.
@@ -237,5 +255,8 @@ func (r *Reconciler) patchPod(ctx context.Context, pod *corev1.Pod, annotations 
 	if client.IgnoreNotFound(err) == nil {
 		return nil // gone meanwhile
 	}
-	return classify("an edge pod", err)
+	if err = classify("an edge pod", err); asTerminal(err) != nil {
+		asTerminal(err).message = strings.ReplaceAll(asTerminal(err).message, pod.Name, "…")
+	}
+	return err
 }

@@ -204,6 +204,20 @@ var _ = Describe("children", func() {
 		} {
 			Expect(w.exists(ctx, resources.BackplaneName("chat"), o)).To(BeTrue(), "%T", o)
 		}
+		w.change(ctx, "chat", func(in *signalrv1alpha1.SignalRInstance) { in.Spec.State = signalrv1alpha1.StateStopped })
+		nodes := func() int32 {
+			var s appsv1.StatefulSet
+			w.read1(ctx, resources.BackplaneName("chat"), &s)
+			return *s.Spec.Replicas
+		}
+		w.poll(ctx, "chat")
+		Expect(nodes()).To(Equal(int32(3)), "the edges drain")
+		w.settle(ctx, "chat")
+		Expect(nodes()).To(BeZero())
+		w.change(ctx, "chat", func(in *signalrv1alpha1.SignalRInstance) { in.Spec.State = signalrv1alpha1.StateRunning })
+		w.settle(ctx, "chat")
+		Expect(nodes()).To(Equal(int32(3)))
+
 		certificate := w.secret(ctx, resources.BackplaneName("chat")).Data["tls.crt"]
 		w.restart()
 		w.poll(ctx, "chat")

@@ -175,7 +175,6 @@ func progressOf(err error) string {
 }
 
 func judgeKeys(f *findings) verdict {
-	idle := f.stopped() && len(f.edges) == 0
 	switch {
 	case f.keys.problem != "":
 		return isFalse(signalrv1alpha1.ReasonSecretInvalid, "%s", f.keys.problem)
@@ -183,9 +182,9 @@ func judgeKeys(f *findings) verdict {
 		return isFalse(signalrv1alpha1.ReasonSecretInvalid, "there are no keys yet")
 	case f.keys.queued:
 		return isFalse(signalrv1alpha1.ReasonRotationQueued, "a new key is on its way to the edges; the other one follows")
-	case !f.loadedAll && !idle:
+	case !f.loadedAll, f.idle() && !f.keysShown:
 		return isFalse(signalrv1alpha1.ReasonRotating, "the keys are on their way to the edges")
-	case idle:
+	case f.idle():
 		return isTrue(signalrv1alpha1.ReasonLoaded, "the keys are good; no edge runs that would have to load them")
 	default:
 		return isTrue(signalrv1alpha1.ReasonLoaded, "every edge has loaded the keys")

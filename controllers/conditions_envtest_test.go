@@ -107,6 +107,32 @@ var _ = Describe("conditions", func() {
 			Expect(again).To(Equal(p))
 		})
 
+		It("is EdgesNotReady while the edges wait for something, and the keys are no part of that", func(ctx SpecContext) {
+			w.create(ctx, build.Instance("chat"))
+			w.reconciled(ctx, "chat")
+			pod := w.startPod(ctx, "chat", w.deployment(ctx, "chat"), "new")
+			pod.Status = corev1.PodStatus{Phase: corev1.PodPending}
+			Expect(admin.Status().Update(ctx, pod)).To(Succeed())
+			in := w.poll(ctx, "chat")
+			Expect(in).To(haveCondition("Ready", "False", "EdgesNotReady"))
+			Expect(in).To(haveCondition("KeysReady", "True", "Loaded"))
+		})
+
+		It("is Stopped while the edges drain, which have nothing to load any more", func(ctx SpecContext) {
+			w.running(ctx, build.Instance("chat"))
+			pod := w.pods(ctx, "chat")[0]
+			pod.Finalizers = []string{"example.com/drain"}
+			Expect(admin.Update(ctx, &pod)).To(Succeed())
+			Expect(admin.Delete(ctx, &pod)).To(Succeed())
+			w.change(ctx, "chat", func(in *signalrv1alpha1.SignalRInstance) { in.Spec.State = signalrv1alpha1.StateStopped })
+			in := w.poll(ctx, "chat")
+			Expect(in).To(haveCondition("Ready", "True", "Stopped"))
+			Expect(in).To(haveCondition("KeysReady", "True", "Loaded"))
+			pod = w.pods(ctx, "chat")[0]
+			pod.Finalizers = nil
+			Expect(admin.Update(ctx, &pod)).To(Succeed())
+		})
+
 		It("is EdgesNotReady when none is, and comes back", func(ctx SpecContext) {
 			w.running(ctx, build.Instance("chat"))
 			d := w.deployment(ctx, "chat")
@@ -300,6 +326,14 @@ var _ = Describe("conditions", func() {
 			Expect(admin.Status().Update(ctx, &pod)).To(Succeed())
 			Expect(w.poll(ctx, "chat")).To(haveCondition("Stalled", "True", "ImagePull"))
 			Expect(w).To(haveEvent("Warning ImagePull"))
+			w.events.clear()
+			for _, reason := range []string{"ErrImagePull", "ImagePullBackOff"} { // as it tries again
+				pod = w.pods(ctx, "chat")[0]
+				pod.Status.ContainerStatuses[0].State.Waiting.Reason = reason
+				Expect(admin.Status().Update(ctx, &pod)).To(Succeed())
+				Expect(w.poll(ctx, "chat")).To(haveCondition("Stalled", "True", "ImagePull"))
+			}
+			Expect(w.events.list()).To(BeEmpty())
 		})
 
 		It("is InvalidReference when the API server finds a child invalid, with the field", func(ctx SpecContext) {

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signalrv1alpha1 "github.com/signalr-operator/signalr-operator/api/v1alpha1"
+	"github.com/signalr-operator/signalr-operator/controllers/autoscale"
 	"github.com/signalr-operator/signalr-operator/controllers/resources"
 )
 
@@ -35,7 +36,7 @@ import (
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=ingresses,verbs=create;delete;get;list;patch;watch
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=networkpolicies,verbs=create;delete;get;list;patch;watch
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=create;delete;get;list;patch;watch
-// +kubebuilder:rbac:groups=signalr-operator.io,resources=signalrinstances,verbs=list;watch
+// +kubebuilder:rbac:groups=signalr-operator.io,resources=signalrinstances,verbs=get;list;watch
 // +kubebuilder:rbac:groups=signalr-operator.io,resources=signalrinstances/finalizers,verbs=update
 // +kubebuilder:rbac:groups=signalr-operator.io,resources=signalrinstances/status,verbs=patch
 // +kubebuilder:rbac:groups="",namespace=signalr-operator,resources=events,verbs=create
@@ -101,11 +102,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		}
 		return ctrl.Result{}, err
 	}
+	if !lookedAfter(&instance) {
+		r.upgrades.leave(req.NamespacedName) // nobody looks when it is over
+	}
 	if !instance.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, nil // the garbage collector and the pods' own drain do the rest
 	}
 	if instance.Annotations[signalrv1alpha1.PausedAnnotation] == "true" {
-		r.upgrades.leave(req.NamespacedName) // nobody looks when it is over
+		r.memories.of(req.NamespacedName, instance.UID).history = autoscale.History{} // it knows nothing of this time
 		return r.result(nil, time.Time{}, r.sayPaused(ctx, &instance))
 	}
 	o, err := r.observe(ctx, &instance)
@@ -117,6 +121,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return r.result(nil, time.Time{}, err)
 	}
 	applied := r.apply(ctx, o, d)
+	if !d.deployed {
+		r.upgrades.leave(o.key()) // others need not wait for what this one waits for
+	}
 	said := r.say(ctx, o, d, applied)
 	return r.result(d, o.now.Time, errors.Join(applied, said))
 }

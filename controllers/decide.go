@@ -14,9 +14,10 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signalrv1alpha1 "github.com/signalr-operator/signalr-operator/api/v1alpha1"
 	"github.com/signalr-operator/signalr-operator/controllers/autoscale"
@@ -29,8 +30,10 @@ type decision struct {
 	keys       keysPlan
 	keysSecret string
 	loadedAll  bool
-	// keysWritten tells that the edges' Secret holds them.
-	keysWritten bool
+	// keysWritten tells that the edges' Secret holds them, keysShown that users can read them too.
+	keysWritten, keysShown bool
+	// deployed tells that the edges' Deployment is as decided.
+	deployed bool
 
 	use     use
 	scaling autoscale.Decision
@@ -70,14 +73,14 @@ type decision struct {
 	next time.Time
 }
 
-// decide says what should be. It reads nothing that is not in o but the list of instances, for upgrades by policy; and
-// it changes nothing but the memory of the instance.
+// decide says what should be. It reads nothing that is not in o but the list of instances, for upgrades by policy, and
+// the instance once more before a key is replaced; and it changes nothing but the memory of the instance.
 func (r *Reconciler) decide(ctx context.Context, o *observed) (*decision, error) {
 	d := &decision{keysSecret: resources.KeysSecretName(o.instance.Name)}
 	if ref := o.instance.Spec.Auth.AccessKeys.ExistingSecretRef; ref != nil {
 		d.keysSecret = ref.Name
 	}
-	if err := r.decideKeys(o, d); err != nil {
+	if err := r.decideKeys(ctx, o, d); err != nil {
 		return nil, err
 	}
 	d.learnCapabilities(o)
@@ -99,7 +102,7 @@ func (r *Reconciler) decide(ctx context.Context, o *observed) (*decision, error)
 	d.awaitEdges(o)
 	d.decideEndpoint(o)
 	for _, err := range []error{
-		imageTrouble(o.edges), replicaTrouble(o.deployment), certificateTrouble(o), d.scheduleTrouble(),
+		imageTrouble(o), replicaTrouble(o.deployment), certificateTrouble(o), d.scheduleTrouble(),
 	} {
 		if err != nil {
 			d.problems = append(d.problems, err)
@@ -131,14 +134,20 @@ func (d *decision) again(at time.Time) {
 	}
 }
 
-func (r *Reconciler) decideKeys(o *observed, d *decision) (err error) {
+func (r *Reconciler) decideKeys(ctx context.Context, o *observed, d *decision) (err error) {
 	d.keys, err = planKeys(keysInput{
 		now: o.now.Time, spec: &o.instance.Spec.Auth.AccessKeys, config: o.config,
 		edge: o.edgeKeys(), own: o.ownKeys(), user: o.userSecret.secret, remembered: o.memory.keys,
-		loaded: o.current != nil && (len(o.edges) == 0 || o.loaded(o.current)), random: r.Random,
+		created: o.instance.Status.ObservedGeneration == 0,
+		loaded:  o.current != nil && o.loaded(o.current), random: r.Random,
 	})
 	if err != nil {
 		return err
+	}
+	if len(d.keys.rotated) > 0 {
+		if err := r.confirm(ctx, o.instance); err != nil {
+			return err
+		}
 	}
 	d.loadedAll = o.loaded(&d.keys.state)
 	d.keyEvents = keyEvents(&d.keys, d.keysSecret)
@@ -146,8 +155,23 @@ func (r *Reconciler) decideKeys(o *observed, d *decision) (err error) {
 	if d.keys.scheduleProblem != "" {
 		d.problems = append(d.problems, stalled(signalrv1alpha1.ReasonInvalidReference, "%s", d.keys.scheduleProblem))
 	}
-	if d.keys.invalidReference {
+	if d.keys.invalidReference || d.keys.problem != "" && !d.keys.state.valid() {
 		d.problems = append(d.problems, stalled(signalrv1alpha1.ReasonInvalidReference, "%s", d.keys.problem))
+	}
+	return nil
+}
+
+// confirm asks the API server itself whether an instance is as it was read. A cache may begin with what was so a while
+// ago, and an old nonce is a changed one: a key that is in use would be refused at once.
+func (r *Reconciler) confirm(ctx context.Context, instance *signalrv1alpha1.SignalRInstance) error {
+	live := &metav1.PartialObjectMetadata{}
+	live.SetGroupVersionKind(signalrv1alpha1.SchemeGroupVersion.WithKind(signalrv1alpha1.Kind))
+	err := r.Live.Get(ctx, client.ObjectKeyFromObject(instance), live)
+	switch {
+	case client.IgnoreNotFound(err) != nil:
+		return fmt.Errorf("read the instance: %w", err)
+	case err != nil || live.ResourceVersion != instance.ResourceVersion:
+		return waitFor(conflictRetry, "the instance was changed by somebody else at the same time")
 	}
 	return nil
 }
@@ -271,7 +295,7 @@ func (d *decision) decideEdges(o *observed) {
 	d.replicas = d.wanted
 	switch {
 	case !w.exists, d.wanted == 0:
-	case d.wanted < w.desired && (o.unreachable() > 0 || w.rolling()):
+	case d.wanted < w.desired && (o.unreachable() > 0 || w.rolling() || w.leaving()):
 		d.replicas = w.desired // blind, or busy: nothing goes in
 	default:
 		d.replicas, d.marks = scaleIn(w.desired, w.replicas, d.wanted, o.edges)
@@ -300,7 +324,7 @@ func (r *Reconciler) inputFor(o *observed, d *decision) resources.Input {
 		instance.Spec.ServiceMode = d.serveOn
 	}
 	in := resources.Input{
-		Instance: instance, Units: d.units.Effective, Replicas: d.replicas,
+		Instance: instance, Units: d.units.Effective, Replicas: d.replicas, Draining: o.stopped() && len(o.edges) > 0,
 		Carried: o.memory.messages.carried(), Capabilities: o.memory.capabilities, ConfigVersion: o.memory.configVersion,
 		Kinds: resources.Kinds{
 			HTTPRoute: o.installed[httpRouteGVK], Certificate: o.installed[certificateGVK],
@@ -411,51 +435,6 @@ func (d *decision) awaitEdges(o *observed) {
 	}
 }
 
-// decideEndpoint says whether the endpoint can be used: whether those that give addresses and certificates have.
-func (d *decision) decideEndpoint(o *observed) {
-	e := o.instance.Spec.Exposure
-	name := o.instance.Name
-	switch e.Type {
-	case signalrv1alpha1.ExposureLoadBalancer:
-		if d.input.PublicAddress == "" {
-			d.endpointPending = "the load balancer has no address yet"
-		}
-	case signalrv1alpha1.ExposureNodePort:
-		if d.input.NodePort == 0 {
-			d.endpointPending = "the Service has no node port yet"
-		}
-	case signalrv1alpha1.ExposureGateway:
-		switch route, ok := o.child(httpRouteGVK, name).(*unstructured.Unstructured); {
-		case !o.installed[httpRouteGVK]:
-			d.endpointPending = "spec.exposure.type: the kind HTTPRoute of the Gateway API is not installed"
-		case !ok || !routeAccepted(route):
-			d.endpointPending = "no Gateway of spec.exposure.gateway.parentRefs has accepted the route yet"
-		}
-	case signalrv1alpha1.ExposureNone, signalrv1alpha1.ExposureIngress:
-	}
-	pending := o.awaitedCertificate()
-	d.endpointPending = cmp.Or(d.endpointPending, pending)
-	if e.TLS != nil && e.TLS.Termination == signalrv1alpha1.TLSTerminationEdge {
-		d.certificatePending = pending
-	}
-}
-
-// awaitedCertificate says why the certificate of an issuer is not there yet, nothing when it is or none is asked for.
-func (o *observed) awaitedCertificate() string {
-	tls := o.instance.Spec.Exposure.TLS
-	if tls == nil || tls.IssuerRef == nil {
-		return ""
-	}
-	name := resources.CertificateName(o.instance.Name)
-	switch certificate, ok := o.child(certificateGVK, name).(*unstructured.Unstructured); {
-	case !o.installed[certificateGVK]:
-		return "spec.exposure.tls.issuerRef: the kind Certificate of cert-manager is not installed"
-	case !ok || !conditionTrue(certificate.Object, "Ready", "status", "conditions"):
-		return "the certificate of spec.exposure.tls.issuerRef is not issued yet"
-	}
-	return ""
-}
-
 // child returns a live child, nil when it does not exist. What is in its place and not the instance's says nothing.
 func (o *observed) child(gvk schema.GroupVersionKind, name string) any {
 	live, ok := o.children[childID{gvk.GroupKind(), types.NamespacedName{Namespace: o.instance.Namespace, Name: name}}]
@@ -463,24 +442,6 @@ func (o *observed) child(gvk schema.GroupVersionKind, name string) any {
 		return nil
 	}
 	return live
-}
-
-// routeAccepted tells whether any parent has accepted a route.
-func routeAccepted(route *unstructured.Unstructured) bool {
-	parents, _, _ := unstructured.NestedSlice(route.Object, "status", "parents")
-	return slices.ContainsFunc(parents, func(p any) bool {
-		parent, ok := p.(map[string]any)
-		return ok && conditionTrue(parent, "Accepted", "conditions")
-	})
-}
-
-// conditionTrue tells whether the list of conditions at path has one of a type that is True.
-func conditionTrue(in map[string]any, conditionType string, path ...string) bool {
-	conditions, _, _ := unstructured.NestedSlice(in, path...)
-	return slices.ContainsFunc(conditions, func(c any) bool {
-		condition, ok := c.(map[string]any)
-		return ok && condition["type"] == conditionType && condition["status"] == "True"
-	})
 }
 
 // backplaneReady returns how many nodes of the managed backplane are ready.

@@ -50,6 +50,17 @@ func (e *edgeView) lonely(now time.Time) bool {
 		now.Sub(podReadySince(e.pod)) < eagerFor
 }
 
+// begun tells that an edge runs, and is to run on: one that is ready, or has answered before.
+func (e *edgeView) begun() bool {
+	return e.pod.DeletionTimestamp == nil && (e.known || podReady(e.pod))
+}
+
+// lost tells that nobody will hear of an edge again: it does not answer, and should have been gone by now. The pod of a
+// machine that is dead stays until somebody deletes that, and its clients are connected elsewhere.
+func (e *edgeView) lost(now time.Time) bool {
+	return e.pod.DeletionTimestamp != nil && e.pod.DeletionTimestamp.Time.Before(now) && !e.fresh
+}
+
 // reading is what is remembered of one pod between reconciles.
 type reading struct {
 	edgeView // its pod is there during a read only

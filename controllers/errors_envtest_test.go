@@ -37,10 +37,11 @@ var failures = map[string]struct {
 	"500":              {apierrors.NewInternalError(errors.New("etcd is away")), 0},
 	"504":              {apierrors.NewServerTimeout(someResource, "patch", 3), 3 * time.Second},
 	"a cut connection": {context.DeadlineExceeded, 0},
+	"403 of a webhook": {apierrors.NewForbidden(someResource, "x", errors.New("a webhook denied the request")), 0},
 	"403 of RBAC":      {apierrors.NewForbidden(someResource, "x", errors.New("cannot patch resource")), 0},
 }
 
-// failNth lets the n-th write fail, counted over applies, patches, deletes and status writes; 0 lets each fail.
+// failNth lets the n-th write fail, counted over creations, applies, patches and status writes; 0 lets each fail.
 func (w *world) failNth(n int, err error) (writes *int) {
 	writes = new(int)
 	fails := func() bool {
@@ -48,6 +49,12 @@ func (w *world) failNth(n int, err error) (writes *int) {
 		return n == 0 || *writes == n
 	}
 	w.write = &interceptor.Funcs{
+		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+			if fails() {
+				return err
+			}
+			return c.Create(ctx, o, opts...)
+		},
 		Apply: func(ctx context.Context, c client.WithWatch, o runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
 			if fails() {
 				return err
@@ -113,7 +120,7 @@ var _ = Describe("when the API server fails", func() {
 			w.write = nil
 			var kept string
 			var s corev1.Secret
-			if w.exists(ctx, resources.EdgeSecretName(name), &s) {
+			if w.exists(ctx, resources.EdgeSecretName(name), &s) && len(s.Data) > 0 {
 				kept = w.edgeConfig(ctx, name).Auth.Keys[0].Value.Reveal()
 			}
 			if n%2 == 0 {
@@ -168,6 +175,70 @@ var _ = Describe("when the API server fails", func() {
 		p1, s1 := w.keyData(ctx, "chat")
 		Expect([]string{p1, s1}).To(Equal([]string{p, s}))
 		Expect(w.settle(ctx, "chat")).To(haveCondition("Ready", "True", "Serving"))
+	})
+
+	It("to show the nonces that the operator before went by, no key is replaced", func(ctx SpecContext) {
+		w.running(ctx, build.Instance("chat"))
+		old := w.get(ctx, "chat")
+		w.rotate(ctx, "chat", "1", "")
+		w.settle(ctx, "chat")
+		p, s := w.keyData(ctx, "chat")
+		w.restart()
+		w.read = &interceptor.Funcs{Get: func(
+			ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, _ ...client.GetOption,
+		) error {
+			if in, ok := o.(*signalrv1alpha1.SignalRInstance); ok {
+				old.DeepCopyInto(in)
+				return nil
+			}
+			return c.Get(ctx, key, o)
+		}}
+		Expect(w.reconciled(ctx, "chat").RequeueAfter).To(BeNumerically("<=", conflictRetry))
+		w.read = nil
+		w.settle(ctx, "chat")
+		p1, s1 := w.keyData(ctx, "chat")
+		Expect([]string{p1, s1}).To(Equal([]string{p, s}))
+	})
+
+	It("to keep two operators apart, keys are made once", func(ctx SpecContext) {
+		for i, hold := range []func(second func()) *interceptor.Funcs{
+			func(second func()) *interceptor.Funcs { // before the first write of the one that is slow
+				return &interceptor.Funcs{Create: func(
+					ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption,
+				) error {
+					Expect(o.GetLabels()).To(HaveKeyWithValue(resources.LabelInstance, "chat-0"), "a policy may ask for it")
+					second()
+					return c.Create(ctx, o, opts...)
+				}}
+			},
+			func(second func()) *interceptor.Funcs { // after it
+				return &interceptor.Funcs{Apply: func(
+					ctx context.Context, c client.WithWatch, o runtime.ApplyConfiguration, opts ...client.ApplyOption,
+				) error {
+					second()
+					return c.Apply(ctx, o, opts...)
+				}}
+			},
+		} {
+			name := fmt.Sprintf("chat-%d", i)
+			w.create(ctx, build.Instance(name))
+			slow := w.r
+			w.restart()
+			fast := w.r
+			var p string
+			w.write = hold(func() {
+				w.write, w.r = nil, fast
+				w.reconciled(ctx, name)
+				p, _ = w.keyData(ctx, name)
+			})
+			w.r = slow
+			w.reconciled(ctx, name)
+			Expect(p).NotTo(BeEmpty())
+			Expect(w.inForce(ctx, name)).To(HaveKeyWithValue(p, "primary"))
+			w.settle(ctx, name)
+			now, _ := w.keyData(ctx, name)
+			Expect(now).To(Equal(p))
+		}
 	})
 
 	It("to show its own writes, the operator does not undo or repeat them", func(ctx SpecContext) {

@@ -46,7 +46,9 @@ type keysInput struct {
 	remembered *keyState
 	// loaded tells that every edge has loaded the keys that the edges' Secret holds.
 	loaded bool
-	random io.Reader
+	// created tells that the instance is new: nobody has looked at it to the end.
+	created bool
+	random  io.Reader
 }
 
 // keysPlan is which keys are in force from now on, and what happened to get there.
@@ -132,6 +134,9 @@ func (p *keysPlan) find(in keysInput) error {
 		state, err := readKeysSecret(in.own)
 		if err == nil {
 			p.state, p.restored = state, restoredEdge
+			if in.created { // it takes up what another one has left: what it comes with itself replaces nothing
+				p.state.recorded, p.state.schedule = false, ""
+			}
 			return nil
 		}
 		damaged = err

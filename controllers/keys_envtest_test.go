@@ -285,6 +285,7 @@ var _ = Describe("keys", func() {
 		in := w.get(ctx, "chat")
 		Expect(in).To(haveCondition("Ready", "False", "KeysInvalid"))
 		Expect(in).To(haveCondition("KeysReady", "False", "SecretInvalid"))
+		Expect(in).To(haveCondition("Stalled", "True", "InvalidReference"), "only a person can help")
 		Expect(w.secret(ctx, resources.KeysSecretName("chat")).Data).To(BeEmpty())
 		Expect(w).To(haveEvent("Warning SecretInvalid"))
 		var d appsv1.Deployment
@@ -417,6 +418,26 @@ var _ = Describe("keys", func() {
 		p1, s1 := w.keyData(ctx, "chat")
 		Expect([]string{p1, s1}).To(Equal([]string{p, s}))
 		Expect(w.secret(ctx, resources.KeysSecretName("chat")).OwnerReferences).To(HaveLen(1))
+	})
+
+	It("that stayed behind are not replaced because the new instance has other nonces", func(ctx SpecContext) {
+		w.running(ctx, build.Instance("chat").With(func(in *signalrv1alpha1.SignalRInstance) {
+			in.Spec.DeletionPolicy = signalrv1alpha1.DeletionPolicyRetain
+			in.Spec.Auth.AccessKeys.Rotation.PrimaryNonce, in.Spec.Auth.AccessKeys.Rotation.Schedule = "old", "0 3 1 * *"
+		}))
+		p, s := w.keyData(ctx, "chat")
+		w.wipe(ctx, "chat")
+		w.clock.Step(60 * 24 * time.Hour)
+		w.running(ctx, build.Instance("chat").With(func(in *signalrv1alpha1.SignalRInstance) {
+			in.Spec.Auth.AccessKeys.Rotation.SecondaryNonce, in.Spec.Auth.AccessKeys.Rotation.Schedule = "new", "0 3 1 * *"
+		}))
+		p1, s1 := w.keyData(ctx, "chat")
+		Expect([]string{p1, s1}).To(Equal([]string{p, s}))
+		w.rotate(ctx, "chat", "", "newer")
+		w.settle(ctx, "chat")
+		p1, s1 = w.keyData(ctx, "chat")
+		Expect(p1).To(Equal(p))
+		Expect(s1).NotTo(Equal(s), "from then on a change is one")
 	})
 })
 

@@ -79,6 +79,9 @@ type workload struct {
 // rolling tells whether pods of an old revision are being replaced, or a new spec has not been looked at yet.
 func (w workload) rolling() bool { return w.exists && (!w.current || w.updated < w.replicas) }
 
+// leaving tells whether there are more pods than there should be: a scale-in that is not through.
+func (w workload) leaving() bool { return w.exists && w.replicas > w.desired }
+
 func (o *observed) key() types.NamespacedName { return client.ObjectKeyFromObject(o.instance) }
 
 func (o *observed) stopped() bool { return o.instance.Spec.State == signalrv1alpha1.StateStopped }
@@ -215,8 +218,14 @@ func (r *Reconciler) certificateMissing(ctx context.Context, o *observed) (bool,
 	return false, fmt.Errorf("read metadata of Secret %s: %w", tls.SecretName, err)
 }
 
-// edgeKeys and ownKeys return our two Secrets as far as keys may be taken from them, else nil.
+// edgeKeys and ownKeys return our two Secrets as far as keys may be taken from them, else nil. One that was made and
+// never filled, see makeEmpty, has not those annotations that every other has.
 func (o *observed) edgeKeys() *corev1.Secret {
+	if s := o.edgeSecret.secret; s != nil && len(s.Data) == 0 {
+		if _, filled := s.Annotations[primaryNonceAnnotation]; !filled {
+			return nil
+		}
+	}
 	return o.trusted(o.edgeSecret.secret, resources.ConfigFile)
 }
 
@@ -301,12 +310,15 @@ func (r *Reconciler) observeEdges(ctx context.Context, o *observed) error {
 		if p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed {
 			continue
 		}
-		if p.DeletionTimestamp != nil {
-			o.workload.draining++
-		}
 		pods = append(pods, p)
 	}
-	o.edges = r.poller.read(ctx, o.key(), o.token, o.configHash, pods)
+	o.edges = slices.DeleteFunc(r.poller.read(ctx, o.key(), o.token, o.configHash, pods),
+		func(e edgeView) bool { return e.lost(o.now.Time) })
+	for _, e := range o.edges {
+		if e.pod.DeletionTimestamp != nil {
+			o.workload.draining++
+		}
+	}
 	return nil
 }
 
@@ -318,22 +330,27 @@ func (o *observed) edgeFile() []byte {
 	return o.edgeSecret.secret.Data[resources.ConfigFile]
 }
 
-// unreachable counts the edges that do not answer: those that are ready, and those that have answered before.
+// unreachable counts the edges that do not answer.
 func (o *observed) unreachable() int {
 	n := 0
 	for _, e := range o.edges {
-		if !e.fresh && e.pod.DeletionTimestamp == nil && (e.known || podReady(e.pod)) {
+		if e.begun() && !e.fresh {
 			n++
 		}
 	}
 	return n
 }
 
+// idle tells that no edge runs.
+func (o *observed) idle() bool {
+	return !slices.ContainsFunc(o.edges, func(e edgeView) bool { return e.begun() })
+}
+
 // clockSlack is how far an edge's clock may be off when a key ends: for so long it does not matter whether it is there.
 const clockSlack = time.Minute
 
-// loaded tells whether every edge has exactly the keys of a state, and there is one. An edge that is being started does
-// not count yet: it begins with the newest keys.
+// loaded tells whether every edge that runs has exactly the keys of a state. One that is being started does not count
+// yet: it begins with the newest keys.
 func (o *observed) loaded(s *keyState) bool {
 	must, may := map[config.StatusKey]bool{}, map[config.StatusKey]bool{}
 	for _, k := range s.keys() {
@@ -344,17 +361,9 @@ func (o *observed) loaded(s *keyState) bool {
 			may[shown] = true
 		}
 	}
-	n := 0
-	for _, e := range o.edges {
-		if e.pod.DeletionTimestamp != nil || !e.known && !podReady(e.pod) {
-			continue
-		}
-		if !e.known || !hasKeys(e.status.Keys, must, may) {
-			return false
-		}
-		n++
-	}
-	return n > 0
+	return !slices.ContainsFunc(o.edges, func(e edgeView) bool {
+		return e.begun() && (!e.known || !hasKeys(e.status.Keys, must, may))
+	})
 }
 
 // hasKeys tells whether an edge has all keys that it must have, and none but those that it may.

@@ -3,6 +3,7 @@ package controllers
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -33,8 +34,16 @@ type waitError struct {
 
 func (e *waitError) Error() string { return e.message }
 
+// maxMessage is how long the message of a terminal error may be, in bytes: the API server refuses longer notes of
+// events, and what it says of a child may go on and on.
+const maxMessage = 1000
+
 func stalled(reason, format string, args ...any) error {
-	return &terminalError{reason: reason, message: fmt.Sprintf(format, args...)}
+	message := fmt.Sprintf(format, args...)
+	if len(message) > maxMessage {
+		message = strings.ToValidUTF8(message[:maxMessage-len("…")], "") + "…"
+	}
+	return &terminalError{reason: reason, message: message}
 }
 
 func waitFor(after time.Duration, format string, args ...any) error {
@@ -53,9 +62,9 @@ func classify(what string, err error) error {
 		return nil
 	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
 		return waitFor(conflictRetry, "%s was changed by somebody else at the same time", what)
-	case apierrors.IsForbidden(err) && isRefusal(err.Error()):
+	case isRefusal(err.Error()):
 		return stalled(signalrv1alpha1.ReasonQuotaForbidden,
-			"%s is refused by a ResourceQuota or an admission policy of the namespace", what)
+			"%s is refused by a ResourceQuota or an admission policy of the namespace: %s", what, refusal(err.Error()))
 	case apierrors.IsInvalid(err):
 		return stalled(signalrv1alpha1.ReasonInvalidReference, "%s is refused: %s", what, causes(err))
 	case isTooMany(err):
@@ -66,18 +75,28 @@ func classify(what string, err error) error {
 	}
 }
 
-// isRefusal tells the refusal of a ResourceQuota or an admission policy, which somebody in the namespace can mend, from
-// that of RBAC, which is the operator's own fault and is retried: both are 403.
+// isRefusal tells the refusal of a ResourceQuota or an admission policy, which somebody in the namespace can mend, by
+// what it says: a quota answers 403, as RBAC does, which is the operator's own fault and is retried; a policy answers
+// 422 and a webhook 400 unless they choose otherwise.
 func isRefusal(message string) bool {
 	return slices.ContainsFunc([]string{
 		"exceeded quota", "failed quota", "violates PodSecurity", "denied request", "denied the request",
 	}, func(sign string) bool { return strings.Contains(message, sign) })
 }
 
-// withoutUse returns what a ResourceQuota says without the numbers, which move.
-func withoutUse(message string) string {
+// refusal returns what a ResourceQuota or an admission policy says, without the object, which is named already, and
+// without the numbers of a quota, which move.
+func refusal(message string) string {
+	if _, why, ok := strings.Cut(message, " is forbidden: "); ok {
+		message = why
+	}
 	message, _, _ = strings.Cut(message, ", requested: ")
-	return message
+	return strings.Join(strings.Fields(message), " ") // some webhooks lay out a page
+}
+
+// withoutPods returns a message without the names of the pods of a Deployment, of which the next has another one.
+func withoutPods(message, deployment string) string {
+	return regexp.MustCompile(regexp.QuoteMeta(deployment)+`(-[a-z0-9]+){1,2}`).ReplaceAllString(message, deployment+"-…")
 }
 
 // causes returns the fields that the API server finds fault with. Its own text has the object's whole name in it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +31,9 @@ func TestClassify(t *testing.T) {
 		ErrStatus: metav1.Status{Reason: metav1.StatusReasonInvalid, Details: details},
 	}
 	forbidden := func(text string) error { return apierrors.NewForbidden(thing, "x", errors.New(text)) }
+	denied := func(code int32, reason metav1.StatusReason, text string) error {
+		return &apierrors.StatusError{ErrStatus: metav1.Status{Code: code, Reason: reason, Message: text}}
+	}
 	tests := map[string]struct {
 		err  error
 		want string
@@ -42,10 +46,20 @@ func TestClassify(t *testing.T) {
 		"a quota":                {forbidden("exceeded quota: none"), "stalled QuotaForbidden"},
 		"pod security":           {forbidden(`violates PodSecurity "restricted:latest"`), "stalled QuotaForbidden"},
 		"an admission policy":    {forbidden("ValidatingAdmissionPolicy 'x' denied request: no"), "stalled QuotaForbidden"},
-		"no right":               {forbidden(`User "x" cannot patch resource "things"`), "retry"},
-		"invalid":                {invalid, "stalled InvalidReference"},
-		"broken":                 {apierrors.NewInternalError(errors.New("x")), "retry"},
-		"late":                   {context.DeadlineExceeded, "retry"},
+		"a policy as it answers": {
+			denied(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, "a ValidatingAdmissionPolicy denied request: no"),
+			"stalled QuotaForbidden",
+		},
+		"a webhook": {
+			denied(http.StatusBadRequest, "", `admission webhook "x" denied the request: no`), "stalled QuotaForbidden",
+		},
+		"a webhook that is away": {
+			apierrors.NewInternalError(errors.New(`failed calling webhook "x": connection refused`)), "retry",
+		},
+		"no right": {forbidden(`User "x" cannot patch resource "things"`), "retry"},
+		"invalid":  {invalid, "stalled InvalidReference"},
+		"broken":   {apierrors.NewInternalError(errors.New("x")), "retry"},
+		"late":     {context.DeadlineExceeded, "retry"},
 	}
 	for sentence, tt := range tests {
 		t.Run(sentence, func(t *testing.T) {
@@ -67,6 +81,15 @@ func TestClassify(t *testing.T) {
 				t.Errorf("%v names no field", err)
 			}
 		})
+	}
+}
+
+func TestTerminalErrorsFitIntoEvents(t *testing.T) {
+	t.Parallel()
+	const note = 1024 // bytes: the API server refuses more
+	said := stalled("x", "refused: %s", strings.Repeat("ä", note)).Error()
+	if len(said) > note || !strings.HasSuffix(said, "ä…") {
+		t.Errorf("%d bytes: %s", len(said), said)
 	}
 }
 
@@ -126,6 +149,10 @@ func TestScaleIn(t *testing.T) {
 		"marks go when nobody has to leave": {
 			current: 2, wanted: 2, edges: []edgeView{edgeOf("a", 5, true, true), edgeOf("b", 1, false, true)},
 			want: 2, wantMarks: map[string]bool{"a": false},
+		},
+		"marks stay until those that bear them are gone": {
+			current: 1, wanted: 1, missing: -1, edges: []edgeView{edgeOf("a", 5, true, true), edgeOf("b", 9, false, true)},
+			want: 1,
 		},
 		"a stop needs no marks": {current: 2, wanted: 0, edges: []edgeView{edgeOf("a", 5, false, true)}, want: 0},
 		"one that goes already does not count": {

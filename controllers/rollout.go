@@ -248,7 +248,7 @@ func (r *Reconciler) admitUpgrade(ctx context.Context, o *observed) (bool, error
 		busy[k] = true
 	}
 	for i := range all.Items {
-		if in := &all.Items[i]; r.beingUpgraded(in) {
+		if in := &all.Items[i]; r.beingUpgraded(in) && lookedAfter(in) {
 			busy[client.ObjectKeyFromObject(in)] = true
 		}
 	}
@@ -260,18 +260,31 @@ func (r *Reconciler) admitUpgrade(ctx context.Context, o *observed) (bool, error
 	return true, nil
 }
 
-// beingUpgraded tells whether the status of an instance shows an upgrade under way.
-func (r *Reconciler) beingUpgraded(in *signalrv1alpha1.SignalRInstance) bool {
-	c := meta.FindStatusCondition(in.Status.Conditions, signalrv1alpha1.ConditionReconciling)
-	return in.Spec.Edge.UpgradePolicy == signalrv1alpha1.UpgradePolicyAutomatic && in.Spec.Edge.Image == "" &&
-		in.Status.Edge.Image == r.EdgeImage && c != nil && c.Reason == signalrv1alpha1.ReasonRollingOut
+// lookedAfter tells whether the status of an instance will change when an upgrade is through.
+func lookedAfter(in *signalrv1alpha1.SignalRInstance) bool {
+	return in.DeletionTimestamp.IsZero() && in.Annotations[signalrv1alpha1.PausedAnnotation] != "true"
 }
 
-// imageTrouble returns why the image of the edges cannot be pulled, as a kubelet has told.
-func imageTrouble(edges []edgeView) error {
-	for _, e := range edges {
+// beingUpgraded tells whether the status of an instance shows an upgrade under way, one that has got stuck included.
+func (r *Reconciler) beingUpgraded(in *signalrv1alpha1.SignalRInstance) bool {
+	c := meta.FindStatusCondition(in.Status.Conditions, signalrv1alpha1.ConditionReconciling)
+	edges := in.Status.Edge
+	return in.Spec.Edge.UpgradePolicy == signalrv1alpha1.UpgradePolicyAutomatic && in.Spec.Edge.Image == "" &&
+		edges.Image == r.EdgeImage &&
+		(edges.Updated < edges.Replicas || c != nil && c.Reason == signalrv1alpha1.ReasonRollingOut)
+}
+
+// imageTrouble returns why the image of the edges cannot be pulled, as a kubelet has told. While there is trouble,
+// another try that fails is no end of it: kubelets change between the two for ever.
+func imageTrouble(o *observed) error {
+	signs := pullTroubles
+	was := meta.FindStatusCondition(o.instance.Status.Conditions, signalrv1alpha1.ConditionStalled)
+	if was != nil && was.Reason == signalrv1alpha1.ReasonImagePull {
+		signs = append(slices.Clone(signs), "ErrImagePull")
+	}
+	for _, e := range o.edges {
 		for _, c := range e.pod.Status.ContainerStatuses {
-			if c.State.Waiting != nil && slices.Contains(pullTroubles, c.State.Waiting.Reason) {
+			if c.State.Waiting != nil && slices.Contains(signs, c.State.Waiting.Reason) {
 				return stalled(signalrv1alpha1.ReasonImagePull,
 					"the image %s cannot be pulled: see spec.edge.image and spec.edge.pod.imagePullSecrets", c.Image)
 			}
@@ -289,15 +302,16 @@ func replicaTrouble(d *appsv1.Deployment) error {
 		return nil
 	}
 	for _, c := range d.Status.Conditions {
-		_, why, forbidden := strings.Cut(c.Message, " is forbidden: ")
-		switch {
-		case c.Type != appsv1.DeploymentReplicaFailure || c.Status != corev1.ConditionTrue || !forbidden:
-		case strings.Contains(why, "no PriorityClass"):
-			return stalled(signalrv1alpha1.ReasonInvalidReference, "spec.edge.pod.priorityClassName: %s", why)
-		default:
-			return stalled(signalrv1alpha1.ReasonQuotaForbidden,
-				"edge pods are refused by a ResourceQuota or an admission policy of the namespace: %s", withoutUse(why))
+		if c.Type != appsv1.DeploymentReplicaFailure || c.Status != corev1.ConditionTrue ||
+			!strings.Contains(c.Message, " is forbidden: ") && !isRefusal(c.Message) { // anything else may pass
+			continue
 		}
+		why := withoutPods(refusal(c.Message), d.Name)
+		if strings.Contains(why, "no PriorityClass") {
+			return stalled(signalrv1alpha1.ReasonInvalidReference, "spec.edge.pod.priorityClassName: %s", why)
+		}
+		return stalled(signalrv1alpha1.ReasonQuotaForbidden,
+			"edge pods are refused by a ResourceQuota or an admission policy of the namespace: %s", why)
 	}
 	return nil
 }

@@ -207,6 +207,36 @@ var _ = Describe("rollouts", func() {
 			Expect(w.settle(ctx, "chat").Status.Edge.Image).To(Equal(own), "the version recorded in status")
 		})
 
+		It("wait for no instance whose own upgrade does not go on", func(ctx SpecContext) {
+			automatic := func(in *signalrv1alpha1.SignalRInstance) {
+				in.Spec.Edge.UpgradePolicy = signalrv1alpha1.UpgradePolicyAutomatic
+			}
+			for i := range upgradesAtOnce {
+				w.running(ctx, build.Instance(fmt.Sprintf("paused-%d", i)).With(automatic))
+				w.running(ctx, build.Instance(fmt.Sprintf("taken-%d", i)).With(automatic))
+			}
+			w.running(ctx, build.Instance("chat").With(automatic))
+			w.upgrade()
+			for i := range upgradesAtOnce {
+				name := fmt.Sprintf("paused-%d", i)
+				w.reconciled(ctx, name)
+				Expect(w.get(ctx, name)).To(haveCondition("Reconciling", "True", "RollingOut"))
+				w.annotate(ctx, name, signalrv1alpha1.PausedAnnotation, "true")
+				w.reconciled(ctx, name)
+			}
+			for i := range upgradesAtOnce {
+				name := fmt.Sprintf("taken-%d", i)
+				keys := w.secret(ctx, resources.KeysSecretName(name))
+				keys.OwnerReferences, keys.Labels = nil, nil // somebody has made it his own
+				Expect(admin.Update(ctx, keys)).To(Succeed())
+				w.reconciled(ctx, name)
+				Expect(w.get(ctx, name)).To(haveCondition("Stalled", "True", "NameConflict"))
+			}
+			w.reconciled(ctx, "chat")
+			Expect(w.template(ctx, "chat").Containers[0].Image).To(Equal(newerImage))
+			w.settle(ctx, "chat") // other tests count as well
+		})
+
 		It("come by themselves under Automatic, five at once", func(ctx SpecContext) {
 			const instances = 7
 			name := func(i int) string { return fmt.Sprintf("chat-%d", i) }

@@ -18,8 +18,9 @@ const (
 
 // scaleIn decides how a Deployment gets from current to fewer replicas: the edges with the fewest connections are
 // marked first, and only when all of them are seen to be marked do the replicas fall. Until then replicas is current.
-// present is how many of them there are: pods that a quota refuses need not leave. It returns the marks to write: a pod
-// that is to leave, or one that need not any more.
+// present is how many of them there are: pods that a quota refuses need not leave. While there are more than replicas,
+// those that bear marks have yet to go, and the marks say which they are. It returns the marks to write: a pod that is
+// to leave, or one that need not any more.
 func scaleIn(current, present, wanted int32, edges []edgeView) (replicas int32, marks map[string]bool) {
 	marks = map[string]bool{}
 	alive := make([]edgeView, 0, len(edges))
@@ -31,7 +32,7 @@ func scaleIn(current, present, wanted int32, edges []edgeView) (replicas int32, 
 	leave := int(min(current, present) - wanted)
 	if leave <= 0 || wanted <= 0 {
 		for _, e := range alive {
-			if wanted > 0 && marked(e.pod) {
+			if wanted > 0 && present <= current && marked(e.pod) {
 				marks[e.pod.Name] = false
 			}
 		}

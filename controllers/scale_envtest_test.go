@@ -80,6 +80,10 @@ var _ = Describe("scaling", func() {
 		w.reconciled(ctx, "chat")
 		Expect(*w.deployment(ctx, "chat").Spec.Replicas).To(Equal(int32(1)))
 		Expect(w).To(haveEvent("Normal EdgesScaled"))
+		w.poll(ctx, "chat") // before any other controller has seen it
+		for _, p := range w.pods(ctx, "chat") {
+			Expect(marked(&p)).To(Equal(p.Name != kept), "%s: the ReplicaSet controller goes by the marks", p.Name)
+		}
 
 		pods := w.pods(ctx, "chat")
 		for i := range pods { // the drain takes a while
@@ -167,6 +171,29 @@ var _ = Describe("scaling", func() {
 		Expect(w.settle(ctx, "chat").Status.Edge.Replicas).To(Equal(int32(1)))
 	})
 
+	It("does not count the clients of an edge whose machine is dead", func(ctx SpecContext) {
+		w.several(ctx, build.Instance("chat").Units(20))
+		w.edges.each(func(e *playedEdge) { e.status.Connections.Client = 9000 })
+		w.poll(ctx, "chat")
+		dead := w.pods(ctx, "chat")[1]
+		dead.Finalizers = []string{"example.com/nobody-tells-the-kubelet"}
+		Expect(admin.Update(ctx, &dead)).To(Succeed())
+		Expect(admin.Delete(ctx, &dead)).To(Succeed())
+		w.edges.at(dead.Status.PodIP).be(func(e *playedEdge) { e.silent = true })
+		w.startPod(ctx, "chat", w.deployment(ctx, "chat"), "another")
+		if now := time.Now(); now.After(w.clock.Now()) { // the API server's clock says when a pod should be gone
+			w.clock.SetTime(now)
+		}
+		w.clock.Step(time.Hour)
+		in := w.poll(ctx, "chat")
+		Expect(in.Status.Usage.Connections).To(Equal(int64(9000)))
+		Expect(in).To(haveCondition("Reconciling", "", ""))
+		Expect(in).To(haveCondition("QuotaHealthy", "True", "WithinQuota"))
+		dead = *w.pod(ctx, dead.Name)
+		dead.Finalizers = nil
+		Expect(admin.Update(ctx, &dead)).To(Succeed())
+	})
+
 	Describe("by itself", func() {
 		auto := func() *build.InstanceBuilder { return build.Instance("chat").Units(2).Autoscale(6) }
 		clients := func(n int64) {
@@ -237,6 +264,18 @@ var _ = Describe("scaling", func() {
 			in := w.poll(ctx, "chat")
 			Expect(in.Status.Units.Effective).To(Equal(int32(3)))
 			Expect(in).To(haveCondition("ScalingLimited", "True", "AtMaxUnits"))
+		})
+
+		It("waits a whole window after a pause, as it does after a restart", func(ctx SpecContext) {
+			w.running(ctx, auto())
+			clients(2800)
+			Expect(w.poll(ctx, "chat").Status.Units.Effective).To(Equal(int32(4)))
+			w.annotate(ctx, "chat", signalrv1alpha1.PausedAnnotation, "true")
+			w.reconciled(ctx, "chat")
+			w.clock.Step(2 * time.Hour)
+			clients(100)
+			w.annotate(ctx, "chat", signalrv1alpha1.PausedAnnotation, "false")
+			Expect(w.poll(ctx, "chat").Status.Units.Effective).To(Equal(int32(4)))
 		})
 
 		It("rests while the instance is stopped", func(ctx SpecContext) {

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -127,7 +128,10 @@ func (r *Reconciler) patchStatus(ctx context.Context, old, next *signalrv1alpha1
 			return nil // deleted meanwhile
 		}
 		r.Metrics.statusWrites.WithLabelValues("failed").Inc()
-		return classify("the status", err)
+		if err = classify("the status", err); asTerminal(err) != nil {
+			return errors.New(err.Error()) // nobody would read it in the status: it belongs into the log
+		}
+		return err
 	}
 	r.Metrics.statusWrites.WithLabelValues(what).Inc()
 	return nil

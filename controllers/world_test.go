@@ -123,6 +123,12 @@ func (w *world) cached() client.Client {
 				return err
 			})
 		},
+		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+			if w.write != nil && w.write.Create != nil {
+				return w.write.Create(ctx, c, o, opts...)
+			}
+			return c.Create(ctx, o, opts...)
+		},
 		Apply: func(ctx context.Context, c client.WithWatch, o runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
 			if w.write != nil && w.write.Apply != nil {
 				return w.write.Apply(ctx, c, o, opts...)
@@ -263,6 +269,14 @@ func (w *world) pods(ctx context.Context, name string) []corev1.Pod {
 		client.MatchingLabels(resources.SelectorLabels(name, resources.ComponentEdge)))).To(Succeed())
 	slices.SortFunc(list.Items, func(a, b corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
 	return list.Items
+}
+
+// pod returns a pod.
+func (w *world) pod(ctx context.Context, name string) *corev1.Pod {
+	GinkgoHelper()
+	var p corev1.Pod
+	w.read1(ctx, name, &p)
+	return &p
 }
 
 // rollOut does what the Deployment controller and the kubelets do: as many ready pods of the newest template as the

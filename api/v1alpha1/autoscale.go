@@ -111,7 +111,8 @@ type AutoscaleSchedule struct {
 	// +required
 	Start CronExpression `json:"start"`
 
-	// end is when it falls again, a cron expression of five fields. Required.
+	// end is when it falls again, a cron expression of five fields. Where it meets the next start, the start counts.
+	// Required.
 	//
 	// Example: `end: "0 18 * * 1-5"`
 	// +required

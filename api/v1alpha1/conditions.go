@@ -17,7 +17,7 @@ const (
 	//
 	// Reasons when True: NameConflict, InvalidReference, QuotaForbidden, ImagePull.
 	ConditionStalled = "Stalled"
-	// ConditionKeysReady is True when the key Secret is valid and every edge has loaded it.
+	// ConditionKeysReady is True when the key Secret is valid and every edge that runs has loaded it.
 	//
 	// Reasons when True: Loaded. When False: Rotating, RotationQueued, SecretInvalid.
 	ConditionKeysReady = "KeysReady"

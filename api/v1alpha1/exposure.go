@@ -57,6 +57,9 @@ const (
 // +kubebuilder:validation:XValidation:rule="!has(self.additionalHostNames) || self.additionalHostNames.size() == 0 || has(self.hostName)",message="must be set when spec.exposure.additionalHostNames is",fieldPath=".hostName",reason=FieldValueRequired
 // +kubebuilder:validation:XValidation:rule="!has(self.additionalHostNames) || !has(self.hostName) || !(self.hostName in self.additionalHostNames)",message="must not repeat spec.exposure.hostName",fieldPath=".additionalHostNames"
 // +kubebuilder:validation:XValidation:rule="!has(self.tls) || !has(self.tls.issuerRef) || has(self.hostName)",message="must be set when spec.exposure.tls.issuerRef is, because a certificate is for a host name",fieldPath=".hostName",reason=FieldValueRequired
+// +kubebuilder:validation:XValidation:rule="!has(self.hostName) || !isIP(self.hostName) || !(self.type in ['Ingress', 'Gateway']) && !self.?tls.?issuerRef.hasValue()",message="must be a name and no IP address when spec.exposure.type is Ingress or Gateway, or spec.exposure.tls.issuerRef is set",fieldPath=".hostName"
+// +kubebuilder:validation:XValidation:rule="!has(self.additionalHostNames) || !self.additionalHostNames.exists(h, isIP(h)) || !(self.type in ['Ingress', 'Gateway']) && !self.?tls.?issuerRef.hasValue()",message="must be names and no IP addresses when spec.exposure.type is Ingress or Gateway, or spec.exposure.tls.issuerRef is set",fieldPath=".additionalHostNames"
+// +kubebuilder:validation:XValidation:rule="self.type != 'Gateway' || !has(self.additionalHostNames) || self.additionalHostNames.size() <= 15",message="must have at most 15 names when spec.exposure.type is Gateway: an HTTPRoute has 16 in all",fieldPath=".additionalHostNames"
 type ExposureSpec struct {
 	// type is None, Ingress, Gateway, LoadBalancer or NodePort. Default: None.
 	//
@@ -71,8 +74,8 @@ type ExposureSpec struct {
 
 	// hostName is the name that clients use. Required for Ingress and Gateway. With LoadBalancer and NodePort it is the
 	// name that you point at the address, with None the name of a route that you look after yourself: either way it
-	// becomes the endpoint in status and in the connection strings. Left out, the endpoint is the address of the load
-	// balancer, else the Service in the cluster.
+	// becomes the endpoint in status and in the connection strings. It may be an IPv4 address but for Ingress, Gateway
+	// and issuerRef. Left out, the endpoint is the address of the load balancer, else the Service in the cluster.
 	//
 	// Example: `hostName: signalr.example.com`
 	// +kubebuilder:validation:MinLength=1
@@ -81,8 +84,8 @@ type ExposureSpec struct {
 	// +optional
 	HostName string `json:"hostName,omitempty"`
 
-	// additionalHostNames are further names, up to 20: more routes, names in certificates and accepted audiences of
-	// tokens. Default: none.
+	// additionalHostNames are further names, up to 20, and 15 with Gateway: more routes, names in certificates and
+	// accepted audiences of tokens. Default: none.
 	//
 	// Example: `additionalHostNames: [chat.example.com]`
 	// +kubebuilder:validation:MaxItems=20

@@ -465,6 +465,39 @@ func TestMessagesAreSteady(t *testing.T) {
 	}
 }
 
+// TestAClockThatIsPutBack runs on a clock that turns out to have been an hour fast: what was decided on it must neither
+// hold up a scale-out nor a reading of the rate until the hour has come again, nor end a window early.
+func TestAClockThatIsPutBack(t *testing.T) {
+	t.Run("scale-out goes on", func(t *testing.T) {
+		play(t, instance(behaves(window(30), nil)), 1, []step{
+			{at: 60 * minute, edges: live(700), want: 1},
+			{at: 60*minute + 15*second, edges: live(700), want: 1},
+			{at: 0, edges: live(7000), want: 1}, // half a minute is waited as ever
+			{at: 15 * second, edges: live(7000), want: 1},
+			{at: 31 * second, edges: live(7000), want: 5},
+		})
+	})
+	t.Run("scale-in waits its window, and no longer", func(t *testing.T) {
+		play(t, instance(behaves(nil, window(60))), 10, []step{
+			{at: 60 * minute, edges: live(7000), want: 10},
+			{at: 0, edges: live(700), want: 10},
+			{at: 59 * second, edges: live(700), want: 10},
+			{at: 61 * second, edges: live(700), want: 1},
+		})
+	})
+	t.Run("rates are read again", func(t *testing.T) {
+		spec := instance(looksAt(signalrv1alpha1.AutoscaleMetric{
+			Type: signalrv1alpha1.MetricMessageRate, TargetPercent: 100,
+		}))
+		play(t, spec, 1, []step{
+			{at: 60 * minute, edges: sent(0), want: 1, wantBlind: true},
+			{at: 60*minute + 15*second, edges: sent(0), want: 1, wantLimit: LimitAtFloor},
+			{at: 0, edges: sent(0), want: 1, wantLimit: LimitAtFloor},
+			{at: 15 * second, edges: sent(60_000), want: 4},
+		})
+	})
+}
+
 // TestStaleStatus decides with a status from a cache that has not seen the last decision: it must not be taken again.
 func TestStaleStatus(t *testing.T) {
 	spec := instance(behaves(policies(autoscalingv2.MaxChangePolicySelect, units(1, 60)), nil))

@@ -43,17 +43,18 @@ type counter struct {
 const rateEvery = 10 * time.Second
 
 // remember returns the history without what no rule looks at any more. One that is empty begins with the units in
-// force, so that a restart scales in nothing before a whole window has passed.
+// force, so that a restart scales in nothing before a whole window has passed. What a clock that was put back makes the
+// future counts as of now: it must not stay in every window until the clock has caught up.
 func (h History) remember(now time.Time, current int32, longest time.Duration) History {
 	since := now.Add(-longest)
 	out := History{Units: h.Units}
 	for _, r := range h.recommendations {
-		if r.at.After(since) {
+		if r.at = earlier(r.at, now); r.at.After(since) {
 			out.recommendations = append(out.recommendations, r)
 		}
 	}
 	for _, e := range h.events {
-		if e.at.After(since) {
+		if e.at = earlier(e.at, now); e.at.After(since) {
 			out.events = append(out.events, e)
 		}
 	}
@@ -61,6 +62,13 @@ func (h History) remember(now time.Time, current int32, longest time.Duration) H
 		out.recommendations = []recommendation{{at: now, units: current}}
 	}
 	return out
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // record returns the history with a decision added. Of equal recommendations in a row the newest stands for all:
@@ -123,7 +131,11 @@ func (h History) count(edges []Edge, now time.Time) []counter {
 // read returns the counter after a reading.
 func (c counter) read(messages int64, now time.Time) counter {
 	passed := now.Sub(c.at)
-	if passed < rateEvery {
+	switch {
+	case passed < 0: // the clock was put back
+		c.at, c.messages = now, messages
+		return c
+	case passed < rateEvery:
 		return c
 	}
 	grown := messages - c.messages

@@ -3,6 +3,7 @@ package autoscale
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"time"
 	_ "time/tzdata" // the image has no zone database, and schedules name zones
@@ -41,6 +42,9 @@ func parseSchedule(s signalrv1alpha1.AutoscaleSchedule) (schedule, error) {
 			return schedule{}, fmt.Errorf("timeZone: %q is no name of the IANA time zone database, as Europe/Berlin",
 				s.TimeZone)
 		}
+	}
+	if reflect.DeepEqual(start, end) { // written in two ways: the schema refuses what is the same to the letter
+		return schedule{}, fmt.Errorf("end: %q is the same time as start", string(s.End))
 	}
 	return schedule{start: start, end: end, zone: zone, units: s.Units}, nil
 }
@@ -122,11 +126,12 @@ func (p *plan) nextChange() time.Time {
 }
 
 // active reports whether the last start is later than the last end. The next start and end, which are easier to have,
-// would not do: a schedule that starts on Mondays and ends every evening is not active on Tuesday.
+// would not do: a schedule that starts on Mondays and ends every evening is not active on Tuesday. Where an end meets
+// the next start, the start counts: whole days, from midnight to midnight, follow each other.
 func (s *schedule) active(now time.Time) bool {
 	wall := wallClock(now, s.zone)
 	started := last(s.start, wall)
-	return !started.IsZero() && started.After(last(s.end, wall))
+	return !started.IsZero() && !started.Before(last(s.end, wall))
 }
 
 // next returns when c comes round next, in real time: the first moment at which the clocks show it, or jump past it.

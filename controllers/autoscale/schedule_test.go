@@ -84,9 +84,13 @@ func TestFloor(t *testing.T) {
 			[]signalrv1alpha1.AutoscaleSchedule{daily("leap", "0 0 29 2 *", "0 0 1 3 *", "UTC", 50)},
 			map[string]int32{"2028-02-29T12:00:00Z": 50, "2026-03-01T00:00:00Z": 0, "2027-06-01T00:00:00Z": 0},
 		},
-		"start and end at once is no time at all": {
-			[]signalrv1alpha1.AutoscaleSchedule{daily("never", "0 8 * * *", "00 08 * * *", "UTC", 5)},
-			map[string]int32{"2026-01-14T08:00:00Z": 0, "2026-01-14T12:00:00Z": 0},
+		"days from midnight to midnight follow each other": {
+			[]signalrv1alpha1.AutoscaleSchedule{daily("weekdays", "0 0 * * 1-5", "0 0 * * 2-6", "UTC", 5)},
+			map[string]int32{
+				"2026-01-11T23:59:59Z": 0, "2026-01-12T00:00:00Z": 5, // a Monday
+				"2026-01-13T00:00:00Z": 5, "2026-01-14T12:00:00Z": 5, "2026-01-16T23:59:59Z": 5,
+				"2026-01-17T00:00:00Z": 0,
+			},
 		},
 		"a start in the hour that is left out counts when the clocks jump": {
 			[]signalrv1alpha1.AutoscaleSchedule{gap}, // 29 March 2026, 02:00 CET to 03:00 CEST at 01:00 UTC
@@ -285,6 +289,7 @@ func TestBadSchedules(t *testing.T) {
 		"a day that never is":  {daily("x", "0 8 30 2 *", "0 18 * * *", "UTC", 3), "never comes round"},
 		"an unknown zone":      {daily("x", "0 8 * * *", "0 18 * * *", "Europe/Atlantis", 3), "IANA"},
 		"the machine's zone":   {daily("x", "0 8 * * *", "0 18 * * *", "Local", 3), "IANA"},
+		"an end at the start":  {daily("x", "0 8 * * 1-3", "00 08 * * mon-wed", "UTC", 3), "same time as start"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			spec := instance(plans(good, c.schedule))

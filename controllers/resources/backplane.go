@@ -86,13 +86,13 @@ func backplaneSize(in Input) resource.Quantity {
 }
 
 // BackplaneStatefulSet returns the nodes of the managed backplane, nil when there is none. Volumes go with the instance
-// and stay when it is stopped.
+// and stay when it is stopped. The nodes stop after the edges, which need them until their last client has gone.
 func BackplaneStatefulSet(in Input) *appsv1.StatefulSet {
 	if !in.managed() {
 		return nil
 	}
 	name, replicas := in.Instance.Name, int32(backplaneReplicas)
-	if in.spec().State == signalrv1alpha1.StateStopped {
+	if in.spec().State == signalrv1alpha1.StateStopped && !in.Draining {
 		replicas = 0
 	}
 	pod := in.podSpec(EdgeName(name), in.backplaneContainer())

@@ -20,6 +20,8 @@ type Input struct {
 	Units int32
 	// Replicas is the number of edge pods, see Replicas.
 	Replicas int32
+	// Draining tells that there are edge pods of an instance that is being stopped.
+	Draining bool
 	// Image is the image of edges and backplane.
 	Image string
 	// Revision is written on the Deployment: what Revision returns for the template that is in force.

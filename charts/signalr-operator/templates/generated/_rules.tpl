@@ -102,6 +102,7 @@
   resources:
   - signalrinstances
   verbs:
+  - get
   - list
   - watch
 - apiGroups:
@@ -220,6 +221,7 @@
   resources:
   - signalrinstances
   verbs:
+  - get
   - list
   - watch
 - apiGroups:
