@@ -275,3 +275,30 @@ func TestKeyStatesAreNotPrinted(t *testing.T) {
 		t.Errorf("a key is printed: %s", out.String())
 	}
 }
+
+func TestADamagedKeySecretSaysAlwaysTheSame(t *testing.T) {
+	t.Parallel()
+	good := strings.Repeat("k", 44)
+	const rule = " must have 32 to 1024 printable characters, without space and semicolon"
+	for sentence, tt := range map[string]struct{ primary, secondary, want string }{
+		"nothing in it":           {"", "", "it is damaged: primaryKey is missing"},
+		"half of it":              {good, " \n", "it is damaged: secondaryKey is missing"},
+		"a short one":             {good, "short", "it is damaged: secondaryKey" + rule},
+		"the first of two faults": {"short", "", "it is damaged: primaryKey" + rule},
+		"the emulator's": {
+			config.EmulatorKey, good, "it is damaged: primaryKey is the key of the vendor's emulator, which everybody knows",
+		},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			t.Parallel()
+			s := &corev1.Secret{Data: map[string][]byte{
+				resources.PrimaryKeyEntry: []byte(tt.primary), resources.SecondaryKeyEntry: []byte(tt.secondary),
+			}}
+			for range 20 { // nothing about it may be left to chance
+				if _, err := readKeysSecret(s); err == nil || err.Error() != tt.want {
+					t.Fatalf("readKeysSecret() = %v, want %s", err, tt.want)
+				}
+			}
+		})
+	}
+}

@@ -194,19 +194,22 @@ func readEdgeSecret(s *corev1.Secret, c *config.Config) (keyState, error) {
 // readKeysSecret returns the keys in a Secret with the vendor's names, ours or a user's.
 func readKeysSecret(s *corev1.Secret) (keyState, error) {
 	var state keyState
-	entries := map[string]*accessKey{
-		resources.PrimaryKeyEntry: &state.primary, resources.SecondaryKeyEntry: &state.secondary,
-	}
-	for name, key := range entries {
-		value := config.Secret(strings.TrimSpace(string(s.Data[name])))
-		if value == "" {
-			return keyState{}, fmt.Errorf("it %w: %s is missing", errDamaged, name)
-		}
-		if err := checkKey(value); err != nil {
+	for _, entry := range []struct { // in this order: of two that are damaged always the same is named
+		name string
+		key  *accessKey
+	}{{resources.PrimaryKeyEntry, &state.primary}, {resources.SecondaryKeyEntry, &state.secondary}} {
+		value := config.Secret(strings.TrimSpace(string(s.Data[entry.name])))
+		switch {
+		case value == "":
+			return keyState{}, fmt.Errorf("it %w: %s is missing", errDamaged, entry.name)
+		case strings.Contains(value.Reveal(), config.EmulatorKey):
+			return keyState{}, fmt.Errorf("it %w: %s is the key of the vendor's emulator, which everybody knows", errDamaged,
+				entry.name)
+		case checkKey(value) != nil:
 			return keyState{}, fmt.Errorf("it %w: %s must have 32 to 1024 printable characters, without space and "+
-				"semicolon", errDamaged, name)
+				"semicolon", errDamaged, entry.name)
 		}
-		key.value = value
+		entry.key.value = value
 	}
 	state.readAnnotations(s.Annotations)
 	return state, nil
