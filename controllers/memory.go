@@ -28,7 +28,7 @@ type memory struct {
 	edgeHash      string
 	edgeHashSince time.Time
 	// template is the pod template that stays, see liveTemplate.
-	template liveTemplate
+	template keptTemplate
 	// secrets are the Secrets that were read, by name.
 	secrets map[types.NamespacedName]secretRead
 }

@@ -126,7 +126,7 @@ func (r *Reconciler) keep(ctx context.Context, o *observed, out *rollout) (err e
 	live := o.deployment
 	was, made := live.Annotations[templateAnnotation], live.Annotations[resources.RevisionAnnotation]
 	if made != out.revision || was == "" || was == out.annotations[templateAnnotation] {
-		o.memory.template = liveTemplate{}
+		o.memory.template = keptTemplate{}
 		return nil
 	}
 	out.annotations[templateAnnotation] = was
@@ -134,8 +134,8 @@ func (r *Reconciler) keep(ctx context.Context, o *observed, out *rollout) (err e
 	return err
 }
 
-// liveTemplate is the pod template of a Deployment in one generation.
-type liveTemplate struct {
+// keptTemplate is the pod template of a Deployment in one generation.
+type keptTemplate struct {
 	uid        types.UID
 	generation int64
 	template   *corev1.PodTemplateSpec
@@ -150,7 +150,7 @@ func (r *Reconciler) liveTemplate(ctx context.Context, o *observed) (*corev1.Pod
 		if err := r.Live.Get(ctx, client.ObjectKeyFromObject(o.deployment), &d); err != nil {
 			return nil, fmt.Errorf("read the template of %s: %w", describe(deploymentGVK.Kind, o.deployment.Name), err)
 		}
-		*known = liveTemplate{uid: d.UID, generation: d.Generation, template: d.Spec.Template.DeepCopy()}
+		*known = keptTemplate{uid: d.UID, generation: d.Generation, template: d.Spec.Template.DeepCopy()}
 	}
 	return known.template.DeepCopy(), nil
 }

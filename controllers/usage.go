@@ -115,8 +115,8 @@ func sameUsage(a, b *signalrv1alpha1.UsageStatus) bool {
 // tally adds up the messages of a day over edges that come and go: an edge counts from its own start, and what it had
 // counted goes with it.
 type tally struct {
-	day  int64 // days since 1970 in UTC
-	gone int64 // counted by edges that are no more
+	day  string // in UTC, as 2026-11-22
+	gone int64  // counted by edges that are no more
 	last map[string]int64
 }
 
@@ -130,7 +130,7 @@ func (t *tally) add(
 	if fresh || t.day != day {
 		*t = tally{day: day, last: map[string]int64{}}
 	}
-	if fresh && dayOf(carried.Date()) == day {
+	if fresh && carried.Day == day {
 		t.gone = carried.Messages
 	}
 	var sum int64
@@ -169,13 +169,11 @@ func (t *tally) carried() config.Carried {
 	if t.gone == 0 {
 		return config.Carried{}
 	}
-	return config.Carried{Day: time.Unix(t.day*secondsPerDay, 0).UTC().Format(time.DateOnly), Messages: t.gone}
+	return config.Carried{Day: t.day, Messages: t.gone}
 }
 
-const secondsPerDay = 86_400
-
-// dayOf returns the number of the UTC day of t, counted from 1970-01-01.
-func dayOf(t time.Time) int64 { return t.Unix() / secondsPerDay }
+// dayOf returns the UTC day of a time, as an edge's configuration names it.
+func dayOf(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 
 func countKnown(edges []edgeView) int {
 	n := 0
